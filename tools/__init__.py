@@ -1,0 +1,1 @@
+"""Developers' tools: the local cluster, the sample scene, benchmarks."""

@@ -1,0 +1,104 @@
+"""The true cameras: where they stand, what they project where, and the JSON file that tells a test so.
+
+Conventions are COLMAP's: camera axes x right, y down, z forward; the centre of the first pixel is (0.5, 0.5)
+(https://colmap.github.io/format.html, https://colmap.github.io/cameras.html).
+"""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+FloatArray = NDArray[np.float64]
+Vector = tuple[float, float, float]
+
+WORLD_UP = np.array([0.0, 0.0, 1.0])
+
+
+class Camera(BaseModel):
+    """One photo's pinhole camera in a right-handed world whose z axis points up; lengths in metres."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """File name of the photo."""
+    width: int
+    height: int
+    focal: float
+    """Focal length in pixels, the same along x and y."""
+    principal_point: tuple[float, float]
+    rotation: tuple[Vector, Vector, Vector]
+    """Camera to world, as rows: its columns are the camera's axes in the world."""
+    centre: Vector
+
+    def project(self, points: FloatArray) -> FloatArray:
+        """Give the pixel coordinates (N, 2) of world points (N, 3), which must lie before the camera."""
+        local = (points - np.array(self.centre)) @ np.array(self.rotation)
+        if np.any(local[:, 2] <= 0):
+            raise ValueError(f"{self.name} cannot project points behind it; drop those first")
+        pixels: FloatArray = self.focal * local[:, :2] / local[:, 2:] + np.array(self.principal_point)
+        return pixels
+
+
+class Truth(BaseModel):
+    """What is known of a folder of rendered photos: the content of truth/cameras.json."""
+
+    model_config = ConfigDict(frozen=True)
+
+    generator: str
+    """Hash of the code and the settings that made the photos."""
+    extent: float
+    """Diameter of the scene in metres: what errors are relative to."""
+    cameras: tuple[Camera, ...]
+
+    @classmethod
+    def read(cls, path: Path) -> "Truth":
+        """Read the JSON file; ValueError when it is not one that tools.scene wrote."""
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            message = f"{path} is no truth file; render one with `python -m tools.scene OUT_DIR`: {error}"
+            raise ValueError(message) from error
+
+    def write(self, path: Path) -> None:
+        """Write the JSON file in one step, so that a reader never meets half of it."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        partial.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        partial.replace(path)
+
+
+def look_at(*, centre: FloatArray, target: FloatArray) -> FloatArray:
+    """Give the camera-to-world rotation (3, 3) of a level camera at `centre` that looks at `target`."""
+    forward = (target - centre) / np.linalg.norm(target - centre)
+    right = np.cross(forward, WORLD_UP)
+    right /= np.linalg.norm(right)
+    return np.column_stack([right, np.cross(forward, right), forward])
+
+
+def orbit(*, photos: int, width: int, seed: int = 0) -> tuple[Camera, ...]:
+    """Place cameras once around the origin, as a person with a pole would: alternately high and low, never exact."""
+    if photos < 1:
+        raise ValueError(f"an orbit of {photos} photos shows nothing; ask for at least 1")
+    random = np.random.default_rng(seed)
+    height = width * 3 // 4
+    cameras = []
+    for index in range(photos):
+        bearing = 2 * np.pi * (index + random.uniform(-0.1, 0.1)) / photos
+        distance = random.uniform(10.6, 11.6)
+        rise = (4.4 if index % 2 else 6.0) + random.uniform(-0.3, 0.3)
+        centre = np.array([distance * np.cos(bearing), distance * np.sin(bearing), rise])
+        target = np.array([*random.uniform(-0.3, 0.3, 2), 0.75])
+        cameras.append(
+            Camera(
+                name=f"ruin-{index + 1:02d}.jpg",
+                width=width,
+                height=height,
+                focal=float(width),
+                principal_point=(width / 2, height / 2),
+                rotation=tuple(map(tuple, look_at(centre=centre, target=target).tolist())),
+                centre=tuple(centre.tolist()),
+            )
+        )
+    return tuple(cameras)
