@@ -1,0 +1,79 @@
+# Everything a developer or a first-time user starts. `make help` lists it.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+CACHE := $(or $(POINTCLOUD_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/pointcloud-operator)
+PYTHON ?= python3
+# Outside the clone and keyed by what is in it, so that another clone finds it ready.
+VENV := $(CACHE)/venv-$(shell $(PYTHON) -c 'import sys; print("%d%d" % sys.version_info[:2])')-$(shell sha256sum requirements/dev.txt 2>/dev/null | cut -c1-12)
+PY := $(VENV)/bin/python
+READY := $(VENV)/complete
+export PYTHONPATH := operator:images/stage:images/ingest:images/colmap:images/potree:images/gateway:.
+export PYTHONUNBUFFERED := 1
+
+.PHONY: help
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | expand -t 16
+
+.PHONY: demo
+demo: $(READY) ## From photos to a URL: sets everything up, then runs one PointcloudJob (PHOTOS=dir for your own)
+	@$(PY) -m tools.demo $(if $(PHOTOS),--photos "$(PHOTOS)")
+
+.PHONY: test
+test: $(READY) ## Set everything up, then lint, unit, integration and end-to-end tests
+	@$(PY) -m tools.prepare test
+	@$(MAKE) lint
+	@$(PY) -m pytest $(PYTEST_ARGS)
+
+.PHONY: unit
+unit: $(READY) ## Unit tests alone
+	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
+
+.PHONY: lint
+lint: $(READY) ## ruff, mypy, import-linter, shellcheck, helm lint, drift of generated files
+	@$(PY) -m tools.lint
+
+.PHONY: bench
+bench: $(READY) ## Speed and memory, as ratios measured side by side
+	@$(PY) -m tools.bench
+
+.PHONY: cluster-up
+cluster-up: $(READY) ## Start the local cluster, or repair it
+	@$(PY) -m tools.cluster up
+
+.PHONY: cluster-down
+cluster-down: $(READY) ## Stop the local cluster and remove all of it
+	@$(PY) -m tools.cluster down
+
+.PHONY: kubeconfig
+kubeconfig: $(READY) ## Print the path of the local cluster's kubeconfig, alone
+	@$(PY) -m tools.cluster kubeconfig
+
+.PHONY: images
+images: $(READY) ## Build the images whose inputs changed
+	@$(PY) -m tools.images build
+
+.PHONY: install
+install: $(READY) ## Build what changed and install or update the chart on the local cluster
+	@$(PY) -m tools.install
+
+.PHONY: crds
+crds: $(READY) ## Generate the CustomResourceDefinition and the kustomize manifests
+	@$(PY) -m tools.generate
+
+.PHONY: lock
+lock: $(READY) ## Pin the dependencies of every image and of the development environment
+	@$(PY) -m tools.lock
+
+.PHONY: venv
+venv: $(READY) ## Print the path of the development environment, alone
+	@echo $(VENV)
+
+$(READY): requirements/dev.txt
+	@echo "Python packages for development: about a minute, once (into $(VENV))" >&2
+	@mkdir -p $(CACHE) && exec 9>$(VENV).lock && flock 9 && if [ ! -e $@ ]; then \
+	  $(PYTHON) -m venv --clear $(VENV) && \
+	  $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt >&2 && \
+	  touch $@; fi
