@@ -15,8 +15,8 @@ from tools.scene.camera import Camera, FloatArray, Truth, orbit
 from tools.scene.raycast import Solids, cast
 from tools.scene.ruin import EXTENT, ruin
 
-PHOTOS: Final = 16
-WIDTH: Final = 1200
+PHOTOS: Final = 20
+WIDTH: Final = 1000
 
 _NOISE: Final = 1.5
 """Standard deviation of the sensor noise in grey levels of 255."""

@@ -23,7 +23,7 @@ AMBIENT_COLOUR: Final = (0.36, 0.42, 0.50)
 SKY: Final = (0.56, 0.70, 0.84)
 """Linear colour of the plain sky."""
 
-_EDGE_RAYS: Final = 4
+_EDGE_RAYS: Final = 3
 """Rays along each side of a pixel that lies on an edge."""
 _NOTHING: Final = -1
 _FAR: Final = 1e9
@@ -189,23 +189,25 @@ def _noise(x, y, z, phase):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _albedo(solids, i, x, y, z, footprint):  # type: ignore[no-untyped-def]
-    """Mix the solid's colours at a local point; `footprint` is a pixel's width there in metres."""
+    """Mix the solid's colours at a local point; `footprint` is a pixel's width there in metres.
+
+    Every octave is as strong as the others and its blobs have sharp borders: that is what SIFT finds again.
+    """
     x, y, z = x * solids.grain[i, 0], y * solids.grain[i, 1], z * solids.grain[i, 2]
     cells = footprint * solids.grain[i].max()
-    mix, relief, weight = 0.0, 0.0, 1.0
+    mix, relief = 0.0, 0.0
     for octave in range(_OCTAVES):
-        fade = min(1.0, 1.6 - 2.4 * cells)
+        fade = min(1.0, 2.0 - 2.4 * cells)
         if fade <= 0:
             break
-        value = weight * fade * _noise(x, y, z, solids.phase[i] + octave)
+        value = fade * _noise(x, y, z, solids.phase[i] + octave)
         if octave < 4:
-            mix += value
-        relief += value
-        weight *= 0.82
+            mix += value * 0.8**octave
+        relief += value / (0.2 + abs(value))
         cells *= 2.03
         x, y, z = x * 2.03 + 7.1, y * 2.03 + 3.7, z * 2.03 + 5.3
     share = min(1.0, max(0.0, 0.5 + 0.75 * mix))
-    bright = max(0.18, 1.0 + 0.62 * relief)
+    bright = min(1.55, max(0.2, 0.95 + 0.19 * relief))
     first, second = solids.colours[i, 0], solids.colours[i, 1]
     return (
         bright * (first[0] * (1 - share) + second[0] * share),

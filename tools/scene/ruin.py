@@ -108,7 +108,7 @@ def _reach(solid: _Solid) -> float:
 
 def _island(site: _Site) -> None:
     radius = EXTENT / 2
-    site.put(FRUSTUM, (0, 0, -0.35), (radius - 0.5, radius, 0.35), _GRASS, grain=(0.7, 0.7, 0.9))
+    site.put(FRUSTUM, (0, 0, -0.35), (radius - 0.5, radius, 0.35), _GRASS, grain=(1.1, 1.1, 1.1))
     site.put(FRUSTUM, (0, 0, -1.0), (radius - 1.6, radius - 0.55, 0.32), _EARTH, grain=(0.9, 0.9, 2.0))
     for _ in range(7):
         bearing, distance = site.random.uniform(0, 2 * np.pi), site.random.uniform(4.2, 5.0)
