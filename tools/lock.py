@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-IMAGES = ("operator", "gateway", "ingest", "colmap", "colmap-cuda12", "potree")
+IMAGES = ("operator", "gateway", "ingest", "colmap", "colmap-cuda12", "potree", "viewer")
 DEVELOPMENT = ("operator", "gateway", "ingest", "colmap", "potree")
 FOLDER = Path("requirements")
 
