@@ -1,0 +1,62 @@
+"""Photos to a point cloud on a real node: accuracy against known cameras, and the figures of real photos."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from pointcloud_api.names import StageName
+from tests.e2e.browser import coloured_share, open_viewer
+from tests.e2e.conftest import condition, succeeded, until
+from tests.e2e.store import artefacts
+from tools.kubectl import Kubectl
+from tools.scene.accuracy import compare, read_images_txt
+from tools.scene.camera import Truth
+
+Submit = Callable[..., str]
+
+
+def test_rendered_scene_is_reconstructed_where_its_cameras_are(
+    namespace: Kubectl, submit: Submit, scene: Path, page: Page, tmp_path: Path
+) -> None:
+    name = submit("ruin", scene / "photos", reconstruction={"quality": "low"})
+    states = until(namespace, name, succeeded)
+    status = states[-1]["status"]
+
+    seen = [state["status"]["progress"]["percent"] for state in states if state.get("status", {}).get("progress")]
+    assert seen == sorted(seen), "progress went back"
+    moved = {state["status"].get("stage"): set() for state in states if state.get("status")}
+    for state in states:
+        if state.get("status", {}).get("progress"):
+            moved[state["status"].get("stage")].add(state["status"]["progress"]["percent"])
+    assert len(moved["reconstruct"]) > 2, f"the percentage did not move inside reconstruct: {moved}"
+    assert condition(states[-1], "Complete")["status"] == "True"
+
+    truth = Truth.read(scene / "truth" / "cameras.json")
+    with artefacts(namespace, states[-1]) as store:
+        (tmp_path / "images.txt").write_bytes(store.artefact(StageName.RECONSTRUCT, "sparse/images.txt"))
+        figures = store.result(StageName.CONVERT)["figures"]
+    accuracy = compare(read_images_txt(tmp_path / "images.txt"), truth)
+    assert accuracy.registered == accuracy.expected == status["images"]["registered"]
+    assert accuracy.centre_error_max < 0.01
+    assert figures["points"] == status["points"] > 1000
+
+    viewer = open_viewer(page, status["url"], tmp_path / "ruin.png")
+    assert viewer["error"] is None
+    assert viewer["points"] > 1000
+    assert coloured_share(tmp_path / "ruin.png") > 0.02
+
+
+def test_brighton_beach(namespace: Kubectl, submit: Submit, brighton_beach: Path, page: Page, tmp_path: Path) -> None:
+    name = submit("brighton-beach", brighton_beach)
+    final = until(namespace, name, succeeded)[-1]
+    assert final["status"]["images"]["display"] == "18/18"
+    assert final["status"]["points"] > 6000
+    with artefacts(namespace, final) as store:
+        result = store.result(StageName.RECONSTRUCT)
+        metadata = json.loads(store.artefact(StageName.CONVERT, "metadata.json"))
+    assert result["figures"]["meanReprojectionError"] <= 0.4
+    assert metadata["points"] == final["status"]["points"]
+    open_viewer(page, final["status"]["url"], tmp_path / "brighton-beach.png")
+    assert coloured_share(tmp_path / "brighton-beach.png") > 0.02

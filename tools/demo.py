@@ -1,0 +1,101 @@
+"""`make demo`: from photos to an address, through everything that a user goes through."""
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from tools import install, photos
+from tools.kubectl import Kubectl, KubectlError
+from tools.cluster.paths import cache_directory
+from tools.scene.photos import write
+
+NAMESPACE = "pointcloud-demo"
+
+
+def job_name(folder: Path) -> str:
+    """A name for the PointcloudJob after its folder: a DNS label of at most 37 characters."""
+    return re.sub(r"[^a-z0-9]+", "-", folder.resolve().name.lower())[:37].strip("-") or "photos"
+
+
+def job(name: str, claim_name: str) -> dict[str, Any]:
+    """The PointcloudJob that the demo applies."""
+    return {
+        "apiVersion": "stitchsketch.io/v1alpha1",
+        "kind": "PointcloudJob",
+        "metadata": {"name": name},
+        "spec": {"source": {"persistentVolumeClaim": {"claimName": claim_name}}},
+    }
+
+
+def follow(kubectl: Kubectl, name: str) -> dict[str, Any]:
+    """Print the job's line of `kubectl get` whenever it changes, until the job ends. Returns the job."""
+    header = kubectl("get", "pcj", name).splitlines()[0]
+    print(f"\n$ kubectl --namespace {kubectl.namespace} get pcj {name} --watch\n{header}", flush=True)
+    shown = ""
+    for state in kubectl.watch("pcj", name):
+        line = kubectl("get", "pcj", name, "--no-headers").rstrip()
+        if line.rsplit(maxsplit=1)[0] != shown:
+            shown = line.rsplit(maxsplit=1)[0]
+            print(line, flush=True)
+        if state.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
+            return state
+    raise KubectlError("the watch ended")
+
+
+def run(kubectl: Kubectl, name: str, folder: Path) -> str:
+    """Copy the photos, apply the job, follow it. Returns the address; exits with the reason if the job fails."""
+    kubectl("delete", "pcj", name, "--ignore-not-found")
+    kubectl("delete", "pvc", name, "--ignore-not-found")
+    count = sum(path.is_file() for path in folder.rglob("*"))
+    print(f"Copying {count} files from {folder} into the PersistentVolumeClaim {name}", flush=True)
+    photos.load(kubectl, folder, claim_name=name, image=install.image_of("ingest"))
+    kubectl.apply(job(name, name))
+    finished = follow(kubectl, name)
+    for warning in finished["status"].get("warnings", []):
+        print(f"note: {warning}")
+    if finished["status"]["phase"] == "Failed":
+        failed = next(c for c in finished["status"]["conditions"] if c["type"] == "Failed")
+        sys.exit(f"\n{failed['reason']}: {failed['message']}")
+    return str(finished["status"]["url"])
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--photos", type=Path, help="your own photos; without it, a rendered scene")
+    folder = parser.parse_args().photos
+    if folder is not None and not folder.is_dir():
+        sys.exit(f"{folder} is not a folder: PHOTOS names one that holds photos")
+    begun = time.monotonic()
+    print(
+        "From photos to a point cloud in the browser. The first run builds Kubernetes, the images and the", flush=True
+    )
+    print("tools, about 12 minutes on 2 cores; later ones take about a minute.\n", flush=True)
+    cluster = install.install()
+    if folder is None:
+        print("\nRendering sample photos", flush=True)
+        folder = cache_directory().parent / "scene"
+        write(folder, progress=lambda done, total: print(f"rendered {done} of {total}", flush=True))
+        name, folder = "ruin", folder / "photos"
+    else:
+        name = job_name(folder)
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    try:
+        url = run(cluster.within(NAMESPACE), name, folder)
+    except (KubectlError, subprocess.CalledProcessError) as error:
+        sys.exit(f"the demo stopped: {error}")
+    with urllib.request.urlopen(url, timeout=30) as page:  # noqa: S310 - our own http address
+        page.read()
+    print(f"\nDone after {time.monotonic() - begun:.0f} s. Open this in a browser on this machine:\n\n    {url}\n")
+    print("Look around:  export KUBECONFIG=$(make -s kubeconfig); kubectl get pcj -A")
+    print("Your photos:  make demo PHOTOS=path/to/folder")
+    print("Clean up:     make cluster-down")
+
+
+if __name__ == "__main__":
+    main()
