@@ -1,0 +1,79 @@
+"""The node's containerd: one of its own, which never meets another that the machine may have."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tools.cluster import network, pause
+from tools.cluster.errors import ClusterError
+from tools.cluster.host import cni_plugins, command, processes_with_argument
+from tools.cluster.processes import Daemon, kill_and_wait
+
+SOCKET = network.RUN_DIRECTORY / "containerd.sock"
+IMAGE_NAMESPACE = "k8s.io"  # containerd's, in which its CRI plugin looks for images
+
+
+def daemon(directory: Path) -> Daemon:
+    """Describe containerd with its data below ``directory``."""
+    cni = directory / "cni"
+    files = {directory / "containerd.toml": _configuration(directory, cni), cni / "10-pods.conflist": ""}
+    files[cni / "10-pods.conflist"] = network.cni_configuration()
+    return Daemon(
+        name="containerd",
+        argv=["containerd", "--config", str(directory / "containerd.toml")],
+        directory=directory / "log",
+        files=files,
+    )
+
+
+def _configuration(directory: Path, cni: Path) -> str:
+    return f"""\
+version = 2
+root = "{directory / "containerd"}"
+state = "{network.RUN_DIRECTORY / "containerd"}"
+disabled_plugins = ["io.containerd.internal.v1.opt"]
+
+[grpc]
+  address = "{SOCKET}"
+
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "{pause.IMAGE}"
+  # Without CAP_SYS_RESOURCE the pause container's score of -998 cannot be set, and runc dies on it.
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "{cni_plugins()}"
+    conf_dir = "{cni}"
+"""
+
+
+def ctr(*arguments: str) -> str:
+    """Ask this containerd something through its command-line client."""
+    return command(["ctr", "--address", str(SOCKET), "--namespace", IMAGE_NAMESPACE, *arguments])
+
+
+def load(archive: Path, references: Sequence[str]) -> None:
+    """Put the image of an OCI or Docker archive on the node under these names, whatever name it carries itself."""
+    first, *others = references
+    ctr("images", "import", "--index-name", first, str(archive))
+    for other in others:
+        ctr("images", "tag", "--force", first, other)
+
+
+def kill_shims() -> None:
+    """Kill the processes that hold this containerd's containers and outlive it on purpose."""
+    kill_and_wait(processes_with_argument(str(SOCKET)))
+
+
+def answers() -> bool:
+    """Whether it serves its socket."""
+    try:
+        ctr("version")
+    except ClusterError:
+        return False
+    return True
+
+
+def images() -> list[str]:
+    """The names of the images on the node."""
+    return ctr("images", "list", "--quiet").splitlines()
