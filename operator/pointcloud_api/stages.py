@@ -245,6 +245,8 @@ class Reason(StrEnum):
     UPSTREAM_MISSING = "UpstreamMissing"
     """What the stage before left in the store is gone: the operator runs that stage again."""
     STORE_UNAVAILABLE = "StoreUnavailable"
+    STORE_FULL = "StoreFull"
+    OUT_OF_MEMORY = "OutOfMemory"
     OUT_OF_SCRATCH = "OutOfScratch"
     INTERRUPTED = "Interrupted"
     BAD_SETTINGS = "BadSettings"
