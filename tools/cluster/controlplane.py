@@ -222,6 +222,7 @@ class ControlPlane:
             "--use-service-account-credentials",
             "--leader-elect=false",
             "--secure-port=0",
+            f"--flex-volume-plugin-dir={self.directory / 'flex-volumes'}",  # or it makes one in /usr
         )
 
     def _scheduler(self) -> Daemon:
@@ -229,7 +230,8 @@ class ControlPlane:
         return self._daemon("kube-scheduler", f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0")
 
     def _component_kubeconfig(self, name: str) -> Path:
-        return self.pki.kubeconfig(self.pki.directory / f"{name}.kubeconfig", server=self.api.url, user=f"system:{name}")
+        file = self.pki.directory / f"{name}.kubeconfig"
+        return self.pki.kubeconfig(file, server=self.api.url, user=f"system:{name}")
 
 
 def free_endpoints() -> Endpoints:

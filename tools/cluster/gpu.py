@@ -14,5 +14,7 @@ _CAPACITY = "2"
 def fake(kubectl: list[str], *, node: str) -> None:
     """Give the node a label and a capacity; again after each start of its kubelet, which resets the capacity."""
     command([*kubectl, "label", "--overwrite", "node", node, f"{LABEL}=true"])
-    patch = [{"op": "add", "path": "/status/capacity/nvidia.com~1gpu", "value": _CAPACITY}]
+    # The scheduler counts what is allocatable; the kubelet works that out of the capacity, but only some seconds later.
+    fields = ("capacity", "allocatable")
+    patch = [{"op": "add", "path": f"/status/{field}/nvidia.com~1gpu", "value": _CAPACITY} for field in fields]
     command([*kubectl, "patch", "node", node, "--subresource=status", "--type=json", "--patch", json.dumps(patch)])

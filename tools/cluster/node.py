@@ -4,6 +4,7 @@ import platform
 import shutil
 import string
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 import yaml
@@ -49,8 +50,9 @@ class Node:
         build.programs()
         network.ensure()
         create_cgroup(NAME)
-        self._control_plane.pki.ensure()
-        self._control_plane.pki.issue("apiserver-kubelet-client", common_name="kube-apiserver", groups=["system:masters"])
+        pki = self._control_plane.pki
+        pki.ensure()
+        pki.issue("apiserver-kubelet-client", common_name="kube-apiserver", groups=["system:masters"])
         say("starting the control plane")
         fresh = self._control_plane.ensure()
         say("starting the node")
@@ -60,7 +62,7 @@ class Node:
                 daemon.kill()
                 daemon.start(with_parent=False)
         self._apply_addons()
-        wait_until(self._is_ready, what="the node to be Ready", seconds=120, watching=self.daemons(), interval=0.3)
+        wait_until(self._is_ready, what="the node to be Ready", seconds=120, watching=self.daemons())
         gpu.fake(self.kubectl(), node=NAME)
 
     def down(self) -> None:
@@ -90,10 +92,15 @@ class Node:
         return [str(build.programs() / "kubectl"), "--kubeconfig", str(self.kubeconfig)]
 
     def _is_ready(self) -> bool:
+        """Whether the kubelet that runs now, not one before it, has reported the node ready."""
         node = self._control_plane.api.get(f"/api/v1/nodes/{NAME}")
-        # The kubelet's own report, and it may be that of one that has died since: its lease tells.
-        conditions = {item["type"]: item["status"] for item in node["status"].get("conditions", [])} if node else {}
-        return conditions.get("Ready") == "True"
+        started = int(self._kubelet().record.stat().st_mtime)  # heartbeats are in whole seconds
+        return any(
+            condition["type"] == "Ready"
+            and condition["status"] == "True"
+            and datetime.fromisoformat(condition["lastHeartbeatTime"]).timestamp() >= started
+            for condition in (node or {}).get("status", {}).get("conditions", [])
+        )
 
     def _ensure_containerd(self) -> None:
         daemon = containerd.daemon(self.directory)
@@ -146,6 +153,7 @@ class Node:
             "resolvConf": str(_resolv_conf()),
             "containerRuntimeEndpoint": f"unix://{containerd.SOCKET}",
             "podLogsDir": str(self.directory / "pod-logs"),
+            "volumePluginDir": str(self.directory / "flex-volumes"),
             "cgroupDriver": "cgroupfs",
             "cgroupRoot": f"/{NAME}",
             "failCgroupV1": False,

@@ -34,13 +34,14 @@ def write_archive(archive: Path, *, program: Path, machine: str) -> None:
         "config": {"Entrypoint": ["/pause"], "User": "65535:65535"},
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(layer).hexdigest()}"]},
     }
+    media_type = "application/vnd.oci.image.manifest.v1+json"
     manifest = {
         "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "mediaType": media_type,
         "config": store("application/vnd.oci.image.config.v1+json", _json(config)),
         "layers": [store("application/vnd.oci.image.layer.v1.tar+gzip", gzip.compress(layer, mtime=0))],
     }
-    index = {"schemaVersion": 2, "manifests": [store(manifest["mediaType"], _json(manifest))]}
+    index = {"schemaVersion": 2, "manifests": [store(media_type, _json(manifest))]}
     files = {"oci-layout": _json({"imageLayoutVersion": "1.0.0"}), "index.json": _json(index), **blobs}
     archive.write_bytes(_tar(files, mode=0o444))
 

@@ -5,7 +5,7 @@ stands for is as in https://kubernetes.io/docs/setup/best-practices/certificates
 """
 
 import base64
-import datetime
+import datetime as dt
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-_VALID_FOR = datetime.timedelta(days=3650)
-_CLOCK_SKEW = datetime.timedelta(hours=1)
+_VALID_FOR = dt.timedelta(days=3650)
+_CLOCK_SKEW = dt.timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -121,8 +121,10 @@ def _ensure_key(file: Path) -> ec.EllipticCurvePrivateKey:
     return loaded
 
 
-def _builder(*, subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+def _builder(
+    *, subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
