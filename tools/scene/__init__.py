@@ -1,1 +1,1 @@
-"""Sample photos of a procedural ruin from known cameras, so that accuracy is measured and no one's pictures are shipped."""
+"""Sample photos of a procedural ruin from known cameras: accuracy is measured, and no one's pictures are shipped."""

@@ -111,9 +111,7 @@ def compare(poses: Mapping[str, Pose], truth: Truth) -> Accuracy:
     true_centres = np.array([camera.centre for camera in cameras])
     fit = fit_robust_similarity(centres, true_centres)
     errors = np.linalg.norm(fit.apply(centres) - true_centres, axis=1) / truth.extent
-    angles = [
-        _angle(fit.rotation @ poses[camera.name].rotation, np.array(camera.rotation)) for camera in cameras
-    ]
+    angles = [_angle(fit.rotation @ poses[camera.name].rotation, np.array(camera.rotation)) for camera in cameras]
     return Accuracy(
         centre_error_max=float(errors.max()),
         centre_error_rms=float(np.sqrt((errors**2).mean())),

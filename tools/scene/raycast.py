@@ -11,11 +11,13 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from tools.scene.camera import Camera, FloatArray
+from tools.scene.camera import Camera, FloatArray, Vector
 
 BOX: Final = 0
 FRUSTUM: Final = 1
 ELLIPSOID: Final = 2
+
+IndexArray = NDArray[np.int64]
 
 SUN: Final = (0.48, -0.52, 0.71)
 SUN_COLOUR: Final = (1.02, 0.93, 0.76)
@@ -27,13 +29,17 @@ _EDGE_RAYS: Final = 3
 """Rays along each side of a pixel that lies on an edge."""
 _NOTHING: Final = -1
 _FAR: Final = 1e9
+_LEAST: Final = 1e-6
+"""Nearer hits are of the surface that a ray starts from."""
+_LIFT: Final = 1e-4
+"""How far in metres a ray to the sun starts above its surface."""
 _OCTAVES: Final = 9
 
 
 class Solids(NamedTuple):
     """N solids as arrays, the form in which numba reads them."""
 
-    kind: NDArray[np.int64]
+    kind: IndexArray
     """(N,) BOX, FRUSTUM or ELLIPSOID."""
     axes: FloatArray
     """(N, 3, 3) local to world."""
@@ -47,27 +53,44 @@ class Solids(NamedTuple):
     """(N, 2, 3) the two linear colours that the texture mixes."""
     grain: FloatArray
     """(N, 3) coarsest texture frequency along each local axis, in cells a metre."""
-    phase: NDArray[np.int64]
+    phase: IndexArray
     """(N,) makes each solid's texture its own."""
 
 
+class _View(NamedTuple):
+    """A camera, in the form in which numba reads it."""
+
+    rotation: FloatArray
+    centre: Vector
+    focal: float
+    principal: tuple[float, float]
+
+
 @njit(nogil=True, cache=True)
-def _box(ox, oy, oz, dx, dy, dz, size, least):  # type: ignore[no-untyped-def]
+def _box(origin: Vector, direction: Vector, half: FloatArray) -> float:
     near, far = -_FAR, _FAR
-    for o, d, half in ((ox, dx, size[0]), (oy, dy, size[1]), (oz, dz, size[2])):
+    for axis in range(3):
+        o, d = origin[axis], direction[axis]
         if abs(d) < 1e-12:
-            if abs(o) > half:
+            if abs(o) > half[axis]:
                 return _FAR
             continue
-        a, b = (-half - o) / d, (half - o) / d
+        a, b = (-half[axis] - o) / d, (half[axis] - o) / d
         near, far = max(near, min(a, b)), min(far, max(a, b))
-    if near > far:
-        return _FAR
-    return near if near > least else (far if far > least else _FAR)
+    return _first(near, far) if near <= far else _FAR
 
 
 @njit(nogil=True, cache=True)
-def _frustum(ox, oy, oz, dx, dy, dz, size, least):  # type: ignore[no-untyped-def]
+def _first(near: float, far: float) -> float:
+    """Choose the one that lies ahead of a ray's origin."""
+    if near > _LEAST:
+        return near
+    return far if far > _LEAST else _FAR
+
+
+@njit(nogil=True, cache=True)
+def _frustum(origin: Vector, direction: Vector, size: FloatArray) -> float:
+    (ox, oy, oz), (dx, dy, dz) = origin, direction
     half = size[2]
     slope = (size[1] - size[0]) / (2 * half)
     radius = 0.5 * (size[0] + size[1]) + slope * oz
@@ -79,33 +102,33 @@ def _frustum(ox, oy, oz, dx, dy, dz, size, least):  # type: ignore[no-untyped-de
     if root >= 0 and abs(a) > 1e-12:
         root = np.sqrt(root)
         for t in ((-b - root) / a, (-b + root) / a):
-            if least < t < best and abs(oz + t * dz) <= half:
+            if _LEAST < t < best and abs(oz + t * dz) <= half:
                 best = t
     if abs(dz) > 1e-12:
         for z, limit in ((-half, size[0]), (half, size[1])):
             t = (z - oz) / dz
             x, y = ox + t * dx, oy + t * dy
-            if least < t < best and x * x + y * y <= limit * limit:
+            if _LEAST < t < best and x * x + y * y <= limit * limit:
                 best = t
     return best
 
 
 @njit(nogil=True, cache=True)
-def _ellipsoid(ox, oy, oz, dx, dy, dz, size, least):  # type: ignore[no-untyped-def]
-    ox, oy, oz = ox / size[0], oy / size[1], oz / size[2]
-    dx, dy, dz = dx / size[0], dy / size[1], dz / size[2]
+def _ellipsoid(origin: Vector, direction: Vector, size: FloatArray) -> float:
+    ox, oy, oz = origin[0] / size[0], origin[1] / size[1], origin[2] / size[2]
+    dx, dy, dz = direction[0] / size[0], direction[1] / size[1], direction[2] / size[2]
     a = dx * dx + dy * dy + dz * dz
     b = ox * dx + oy * dy + oz * dz
     root = b * b - a * (ox * ox + oy * oy + oz * oz - 1)
     if root < 0:
         return _FAR
     root = np.sqrt(root)
-    near, far = (-b - root) / a, (-b + root) / a
-    return near if near > least else (far if far > least else _FAR)
+    return _first((-b - root) / a, (-b + root) / a)
 
 
 @njit(nogil=True, cache=True)
-def _into(axes, x, y, z):  # type: ignore[no-untyped-def]
+def _into(axes: FloatArray, x: float, y: float, z: float) -> Vector:
+    """Turn a world direction into a solid's own axes."""
     return (
         axes[0, 0] * x + axes[1, 0] * y + axes[2, 0] * z,
         axes[0, 1] * x + axes[1, 1] * y + axes[2, 1] * z,
@@ -114,34 +137,58 @@ def _into(axes, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _hit(solids, ox, oy, oz, dx, dy, dz, any_will_do):  # type: ignore[no-untyped-def]
-    """Give (solid, distance) of the first hit of a ray of unit direction, or of any hit."""
+def _offset(centres: FloatArray, i: int, point: Vector) -> Vector:
+    return point[0] - centres[i, 0], point[1] - centres[i, 1], point[2] - centres[i, 2]
+
+
+@njit(nogil=True, cache=True)
+def _misses(offset: Vector, direction: Vector, reach: float) -> bool:
+    """Tell that a ray cannot meet what lies within `reach` of a centre, from which it starts at `offset`."""
+    (x, y, z), (dx, dy, dz) = offset, direction
+    along = x * dx + y * dy + z * dz
+    away = x * x + y * y + z * z
+    return away - along * along > reach * reach or (along > 0 and away > reach * reach)
+
+
+@njit(nogil=True, cache=True)
+def _distance(kind: int, axes: FloatArray, size: FloatArray, offset: Vector, direction: Vector) -> float:
+    """Give how far along a ray of unit direction it first meets a solid, or _FAR."""
+    local, heading = _into(axes, *offset), _into(axes, *direction)
+    if kind == BOX:
+        return _box(local, heading, size)
+    if kind == FRUSTUM:
+        return _frustum(local, heading, size)
+    return _ellipsoid(local, heading, size)
+
+
+@njit(nogil=True, cache=True)
+def _hit(solids: Solids, among: IndexArray, origin: Vector, direction: Vector) -> tuple[int, float]:
+    """Give the solid that a ray meets first and how far away, looking only `among` these."""
     best, found = _FAR, _NOTHING
-    for i in range(solids.kind.shape[0]):
-        x, y, z = ox - solids.centre[i, 0], oy - solids.centre[i, 1], oz - solids.centre[i, 2]
-        along = x * dx + y * dy + z * dz
-        aside = x * x + y * y + z * z - along * along
-        reach = solids.reach[i]
-        if aside > reach * reach or -along - reach > best or -along + reach < 0:
-            continue
-        lx, ly, lz = _into(solids.axes[i], x, y, z)
-        ex, ey, ez = _into(solids.axes[i], dx, dy, dz)
-        if solids.kind[i] == BOX:
-            t = _box(lx, ly, lz, ex, ey, ez, solids.size[i], 1e-6)
-        elif solids.kind[i] == FRUSTUM:
-            t = _frustum(lx, ly, lz, ex, ey, ez, solids.size[i], 1e-6)
-        else:
-            t = _ellipsoid(lx, ly, lz, ex, ey, ez, solids.size[i], 1e-6)
-        if t < best:
-            best, found = t, i
-            if any_will_do:
-                break
+    for i in among:
+        offset = _offset(solids.centre, i, origin)
+        if not _misses(offset, direction, solids.reach[i]):
+            t = _distance(solids.kind[i], solids.axes[i], solids.size[i], offset, direction)
+            if t < best:
+                best, found = t, i
     return found, best
 
 
 @njit(nogil=True, cache=True)
-def _normal(kind, size, x, y, z):  # type: ignore[no-untyped-def]
+def _sees_sun(solids: Solids, point: Vector) -> bool:
+    for i in range(solids.kind.shape[0]):
+        offset = _offset(solids.centre, i, point)
+        if not _misses(offset, SUN, solids.reach[i]):
+            t = _distance(solids.kind[i], solids.axes[i], solids.size[i], offset, SUN)
+            if t < _FAR:
+                return False
+    return True
+
+
+@njit(nogil=True, cache=True)
+def _normal(kind: int, size: FloatArray, point: Vector) -> Vector:
     """Give the local outward unit normal at a local point of the surface."""
+    x, y, z = point
     if kind == BOX:
         a, b, c = abs(x) / size[0], abs(y) / size[1], abs(z) / size[2]
         if a >= b and a >= c:
@@ -159,7 +206,7 @@ def _normal(kind, size, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _lattice(x, y, z, phase):  # type: ignore[no-untyped-def]
+def _lattice(x: int, y: int, z: int, phase: int) -> float:
     """Give a fixed random number in -1..1 for a lattice point.
 
     The multipliers are those of Teschner et al., "Optimized Spatial Hashing for Collision Detection of Deformable
@@ -172,28 +219,28 @@ def _lattice(x, y, z, phase):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _noise(x, y, z, phase):  # type: ignore[no-untyped-def]
+def _noise(x: float, y: float, z: float, phase: int) -> float:
     """Interpolate the lattice smoothly: value noise in -1..1."""
     fx, fy, fz = np.floor(x), np.floor(y), np.floor(z)
     i, j, k = int(fx), int(fy), int(fz)
     u, v, w = x - fx, y - fy, z - fz
     u, v, w = u * u * (3 - 2 * u), v * v * (3 - 2 * v), w * w * (3 - 2 * w)
-    low = (
-        _lattice(i, j, k, phase) * (1 - u) + _lattice(i + 1, j, k, phase) * u
-    ) * (1 - v) + (_lattice(i, j + 1, k, phase) * (1 - u) + _lattice(i + 1, j + 1, k, phase) * u) * v
-    high = (
-        _lattice(i, j, k + 1, phase) * (1 - u) + _lattice(i + 1, j, k + 1, phase) * u
-    ) * (1 - v) + (_lattice(i, j + 1, k + 1, phase) * (1 - u) + _lattice(i + 1, j + 1, k + 1, phase) * u) * v
-    return low * (1 - w) + high * w
+    low = (_lattice(i, j, k, phase) * (1 - u) + _lattice(i + 1, j, k, phase) * u) * (1 - v) + (
+        _lattice(i, j + 1, k, phase) * (1 - u) + _lattice(i + 1, j + 1, k, phase) * u
+    ) * v
+    high = (_lattice(i, j, k + 1, phase) * (1 - u) + _lattice(i + 1, j, k + 1, phase) * u) * (1 - v) + (
+        _lattice(i, j + 1, k + 1, phase) * (1 - u) + _lattice(i + 1, j + 1, k + 1, phase) * u
+    ) * v
+    return float(low * (1 - w) + high * w)
 
 
 @njit(nogil=True, cache=True)
-def _albedo(solids, i, x, y, z, footprint):  # type: ignore[no-untyped-def]
+def _albedo(solids: Solids, i: int, point: Vector, footprint: float) -> Vector:
     """Mix the solid's colours at a local point; `footprint` is a pixel's width there in metres.
 
     Every octave is as strong as the others and its blobs have sharp borders: that is what SIFT finds again.
     """
-    x, y, z = x * solids.grain[i, 0], y * solids.grain[i, 1], z * solids.grain[i, 2]
+    x, y, z = point[0] * solids.grain[i, 0], point[1] * solids.grain[i, 1], point[2] * solids.grain[i, 2]
     cells = footprint * solids.grain[i].max()
     mix, relief = 0.0, 0.0
     for octave in range(_OCTAVES):
@@ -217,60 +264,73 @@ def _albedo(solids, i, x, y, z, footprint):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _shade(solids, ox, oy, oz, dx, dy, dz, pixel_angle):  # type: ignore[no-untyped-def]
+def _shade(
+    solids: Solids, among: IndexArray, origin: Vector, direction: Vector, pixel_angle: float
+) -> tuple[Vector, int]:
     """Give the linear colour along a ray, and a number that differs across edges of solids and of shadows."""
-    i, t = _hit(solids, ox, oy, oz, dx, dy, dz, False)
+    i, t = _hit(solids, among, origin, direction)
     if i == _NOTHING:
-        return SKY[0], SKY[1], SKY[2], _NOTHING
-    axes = solids.axes[i]
-    px, py, pz = ox + t * dx, oy + t * dy, oz + t * dz
-    x, y, z = _into(axes, px - solids.centre[i, 0], py - solids.centre[i, 1], pz - solids.centre[i, 2])
-    a, b, c = _normal(solids.kind[i], solids.size[i], x, y, z)
-    nx = axes[0, 0] * a + axes[0, 1] * b + axes[0, 2] * c
-    ny = axes[1, 0] * a + axes[1, 1] * b + axes[1, 2] * c
-    nz = axes[2, 0] * a + axes[2, 1] * b + axes[2, 2] * c
+        return SKY, _NOTHING
+    px, py, pz = origin[0] + t * direction[0], origin[1] + t * direction[1], origin[2] + t * direction[2]
+    centre, axes = solids.centre[i], solids.axes[i]
+    local = _into(axes, px - centre[0], py - centre[1], pz - centre[2])
+    nx, ny, nz = _into(axes.T, *_normal(solids.kind[i], solids.size[i], local))
     facing = nx * SUN[0] + ny * SUN[1] + nz * SUN[2]
-    lit = facing > 0
-    if lit:
-        lift = 1e-4
-        blocker, _ = _hit(
-            solids, px + lift * nx, py + lift * ny, pz + lift * nz, SUN[0], SUN[1], SUN[2], True
-        )
-        lit = blocker == _NOTHING
-    red, green, blue = _albedo(solids, i, x, y, z, t * pixel_angle)
+    lit = facing > 0 and _sees_sun(solids, (px + _LIFT * nx, py + _LIFT * ny, pz + _LIFT * nz))
+    red, green, blue = _albedo(solids, i, local, t * pixel_angle)
     sun = facing if lit else 0.0
     sky = 0.65 + 0.35 * nz
-    edge = 16 * i + 8 * int(lit) + int(nx > 0.5) + 2 * int(ny > 0.5) + 4 * int(nz > 0.5)
-    return (
+    colour = (
         red * (SUN_COLOUR[0] * sun + AMBIENT_COLOUR[0] * sky),
         green * (SUN_COLOUR[1] * sun + AMBIENT_COLOUR[1] * sky),
         blue * (SUN_COLOUR[2] * sun + AMBIENT_COLOUR[2] * sky),
-        edge,
     )
+    return colour, 16 * i + 8 * int(lit) + int(nx > 0.5) + 2 * int(ny > 0.5) + 4 * int(nz > 0.5)
 
 
 @njit(nogil=True, cache=True)
-def _ray(rotation, focal, u, v):  # type: ignore[no-untyped-def]
-    """Give the unit direction through a point of the image, measured from the principal point."""
-    x = rotation[0, 0] * u + rotation[0, 1] * v + rotation[0, 2] * focal
-    y = rotation[1, 0] * u + rotation[1, 1] * v + rotation[1, 2] * focal
-    z = rotation[2, 0] * u + rotation[2, 1] * v + rotation[2, 2] * focal
+def _ray(view: _View, column: float, row: float) -> Vector:
+    """Give the unit direction through a point of the image."""
+    u, v = column - view.principal[0], row - view.principal[1]
+    x, y, z = _into(view.rotation.T, u, v, view.focal)
     length = np.sqrt(x * x + y * y + z * z)
     return x / length, y / length, z / length
 
 
 @njit(nogil=True, cache=True)
-def _cast(solids, rotation, centre, focal, principal, image, edges):  # type: ignore[no-untyped-def]
-    """Fill the image with one ray a pixel, then its edges with many."""
+def _along_row(solids: Solids, view: _View, row: int) -> IndexArray:
+    """Find the solids that the rays of one row of pixels, which lie in a plane, may meet."""
+    found = np.empty(solids.kind.shape[0], np.int64)
+    count = 0
+    v = row + 0.5 - view.principal[1]
+    length = np.sqrt(v * v + view.focal * view.focal)
+    nx, ny, nz = _into(view.rotation.T, 0.0, view.focal / length, -v / length)
+    for i in range(solids.kind.shape[0]):
+        x, y, z = _offset(solids.centre, i, view.centre)
+        pixel = np.sqrt(x * x + y * y + z * z) / view.focal
+        if abs(x * nx + y * ny + z * nz) <= solids.reach[i] + pixel:
+            found[count] = i
+            count += 1
+    return found[:count]
+
+
+@njit(nogil=True, cache=True)
+def _cast(solids: Solids, view: _View, image: FloatArray, edges: IndexArray) -> None:
+    """Fill the image with one ray a pixel, and `edges` with what _shade says of edges."""
+    for row in range(edges.shape[0]):
+        among = _along_row(solids, view, row)
+        for column in range(edges.shape[1]):
+            direction = _ray(view, column + 0.5, row + 0.5)
+            colour, edges[row, column] = _shade(solids, among, view.centre, direction, 1 / view.focal)
+            image[row, column, 0], image[row, column, 1], image[row, column, 2] = colour
+
+
+@njit(nogil=True, cache=True)
+def _smooth_edges(solids: Solids, view: _View, image: FloatArray, edges: IndexArray) -> None:
+    """Cast the pixels again that lie on an edge, with many rays."""
     height, width = edges.shape
-    ox, oy, oz = centre[0], centre[1], centre[2]
     for row in range(height):
-        for column in range(width):
-            dx, dy, dz = _ray(rotation, focal, column + 0.5 - principal[0], row + 0.5 - principal[1])
-            r, g, b, edge = _shade(solids, ox, oy, oz, dx, dy, dz, 1 / focal)
-            image[row, column, 0], image[row, column, 1], image[row, column, 2] = r, g, b
-            edges[row, column] = edge
-    for row in range(height):
+        among = _along_row(solids, view, row)
         for column in range(width):
             here = edges[row, column]
             if (
@@ -280,25 +340,20 @@ def _cast(solids, rotation, centre, focal, principal, image, edges):  # type: ig
                 and here == edges[row, min(column + 1, width - 1)]
             ):
                 continue
-            red = green = blue = 0.0
-            for part in range(_EDGE_RAYS * _EDGE_RAYS):
-                u = column + (part % _EDGE_RAYS + 0.5) / _EDGE_RAYS - principal[0]
-                v = row + (part // _EDGE_RAYS + 0.5) / _EDGE_RAYS - principal[1]
-                dx, dy, dz = _ray(rotation, focal, u, v)
-                r, g, b, _ = _shade(solids, ox, oy, oz, dx, dy, dz, 1 / focal)
-                red, green, blue = red + r, green + g, blue + b
-            rays = _EDGE_RAYS * _EDGE_RAYS
-            image[row, column, 0], image[row, column, 1], image[row, column, 2] = (
-                red / rays,
-                green / rays,
-                blue / rays,
-            )
+            image[row, column] = 0
+            for part in range(_EDGE_RAYS**2):
+                u, v = (part % _EDGE_RAYS + 0.5) / _EDGE_RAYS, (part // _EDGE_RAYS + 0.5) / _EDGE_RAYS
+                direction = _ray(view, column + u, row + v)
+                colour, _ = _shade(solids, among, view.centre, direction, 1 / view.focal)
+                for channel in range(3):
+                    image[row, column, channel] += colour[channel] / _EDGE_RAYS**2
 
 
 def cast(solids: Solids, camera: Camera) -> FloatArray:
     """Give what the camera sees, (height, width, 3), in linear colour where 1 is white; brighter is possible."""
     image = np.empty((camera.height, camera.width, 3))
     edges = np.empty((camera.height, camera.width), np.int64)
-    rotation, centre = np.array(camera.rotation), np.array(camera.centre)
-    _cast(solids, rotation, centre, camera.focal, np.array(camera.principal_point), image, edges)
+    view = _View(np.array(camera.rotation), camera.centre, camera.focal, camera.principal_point)
+    _cast(solids, view, image, edges)
+    _smooth_edges(solids, view, image, edges)
     return image

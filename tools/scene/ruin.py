@@ -46,7 +46,7 @@ class _Site:
     random: np.random.Generator
     solids: list[_Solid] = field(default_factory=list)
 
-    def put(
+    def put(  # noqa: PLR0913 - what a solid is takes this many words
         self,
         kind: int,
         centre: tuple[float, float, float],
