@@ -1,0 +1,179 @@
+"""Objects in the install's storage, a volume or a bucket: streamed in and out in constant memory.
+
+Durability: an object appears whole or not at all (a temporary name, then a rename; a bucket does the same itself),
+but nothing is fsynced. A power cut may lose the last seconds; what refers to an object carries its length and hash,
+so its reader notices, and the stage runs again.
+"""
+
+import asyncio
+import errno
+import hashlib
+import heapq
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, GenericError
+from obstore.store import LocalStore, ObjectStore
+
+CHUNK_BYTES: Final = 4 << 20
+"""What one upload or download holds at a time, a few times over. S3 wants parts of at least 5 MiB only from clients
+that give it fewer than it asked for; obstore sizes them itself."""
+MAX_CREATE_BYTES: Final = 16 << 20
+"""An object that must not exist yet is sent in one request, from memory."""
+
+
+class ObjectMissingError(LookupError):
+    """There is no such object."""
+
+
+class ObjectExistsError(Exception):
+    """There is such an object already."""
+
+
+class StorageFullError(Exception):
+    """No space is left."""
+
+
+class DigestMismatchError(Exception):
+    """What arrived is not what was announced."""
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What is known of an object without reading it."""
+
+    path: str
+    size: int
+    """Bytes."""
+    etag: str
+    """Quoted, as HTTP wants it; changes with the content."""
+
+
+class Objects:
+    """One storage. Paths are relative to its root, with slashes, already validated."""
+
+    def __init__(self, store: ObjectStore, folder: Path | None = None) -> None:
+        self._store = store
+        self._folder = folder
+        """Of a LocalStore, to ask for its free space."""
+
+    @classmethod
+    def open(cls, url: str) -> Self:
+        """Open `file:///folder` (made if missing), or any URL that obstore knows (s3://, gs://, az://)."""
+        parts = urlsplit(url)
+        if parts.scheme != "file":
+            return cls(obstore.store.from_url(url))
+        folder = Path(url2pathname(parts.path))
+        return cls(LocalStore(folder, mkdir=True), folder)
+
+    async def check_writable(self) -> None:
+        """Raise OSError, saying why, when the storage's volume cannot be written. A bucket is not asked."""
+        if self._folder is not None and not os.access(self._folder, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"uid {os.getuid()} cannot write", str(self._folder))
+
+    async def stat(self, path: str) -> Stat:
+        """Raises ObjectMissingError."""
+        try:
+            meta = await obstore.head_async(self._store, path)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ObjectMissingError(f"there is no {path}") from error
+        return Stat(path=path, size=meta["size"], etag=meta["e_tag"] or "")
+
+    async def read(self, path: str, start: int, end: int) -> AsyncIterator[memoryview]:
+        """Bytes start (inclusive) to end (exclusive), in chunks; the next is read while one is being sent."""
+        coming = asyncio.ensure_future(self._chunk(path, start, end))
+        while start < end:
+            chunk = await coming
+            start += len(chunk)
+            if start < end:
+                coming = asyncio.ensure_future(self._chunk(path, start, end))
+            yield chunk
+
+    async def _chunk(self, path: str, start: int, end: int) -> memoryview:
+        stop = min(start + CHUNK_BYTES, end)
+        return memoryview(await obstore.get_range_async(self._store, path, start=start, end=stop))
+
+    async def read_all(self, path: str) -> bytes:
+        """A small object, whole. Raises ObjectMissingError."""
+        try:
+            return bytes(await (await obstore.get_async(self._store, path)).bytes_async())
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ObjectMissingError(f"there is no {path}") from error
+
+    async def write(self, path: str, size: int, body: AsyncIterator[bytes], sha256: str | None = None) -> None:
+        """Store `size` bytes, replacing what was there; visible when complete.
+
+        Raises DigestMismatchError, StorageFullError; whatever `body` raises ends the upload and leaves nothing.
+        """
+        self._check_space(size)
+        try:
+            await obstore.put_async(
+                self._store, path, _checked(body, sha256), chunk_size=CHUNK_BYTES, max_concurrency=2
+            )
+        except GenericError as error:
+            raise _translated(error) from error
+
+    async def create(self, path: str, body: bytes, sha256: str | None = None) -> None:
+        """Store a small object unless there is one. Raises ObjectExistsError and what `write` raises."""
+        if sha256 is not None and hashlib.sha256(body).hexdigest() != sha256:
+            raise DigestMismatchError(f"the SHA-256 of what arrived is not {sha256}: send it again")
+        self._check_space(len(body))
+        try:
+            await obstore.put_async(self._store, path, body, mode="create", use_multipart=False)
+        except AlreadyExistsError as error:
+            raise ObjectExistsError(f"there is a {path} already, and it stays: read it") from error
+        except GenericError as error:
+            raise _translated(error) from error
+
+    async def list(self, prefix: str, *, after: str, limit: int) -> list[Stat]:
+        """The first `limit` objects below `prefix` whose path sorts behind `after`, by path."""
+        # A LocalStore lists in the folder's order, so every page looks at all; memory stays that of a page.
+        found: list[Stat] = []
+        async for batch in obstore.list(self._store, prefix.rstrip("/") or None):
+            page = [Stat(meta["path"], meta["size"], meta["e_tag"] or "") for meta in batch if meta["path"] > after]
+            found = heapq.nsmallest(limit, [*found, *page], key=lambda stat: stat.path)
+        return found
+
+    def _check_space(self, size: int) -> None:
+        if self._folder is not None:
+            volume = os.statvfs(self._folder)
+            if size > volume.f_bavail * volume.f_frsize:
+                raise StorageFullError(f"{size} bytes do not fit on the store's volume")
+
+
+async def _checked(body: AsyncIterator[bytes], sha256: str | None) -> AsyncIterator[bytes]:
+    """`body` in chunks of about CHUNK_BYTES, hashed, where a hash is announced, while the last chunk is written."""
+    hasher = hashlib.sha256()
+    async for chunk in _gathered(body):
+        hashing = asyncio.to_thread(hasher.update, chunk) if sha256 is not None else asyncio.sleep(0)
+        task = asyncio.ensure_future(hashing)
+        yield chunk
+        await task
+    if sha256 is not None and hasher.hexdigest() != sha256:
+        raise DigestMismatchError(f"the SHA-256 of what arrived is not {sha256}: send it again")
+
+
+async def _gathered(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in body:
+        pieces.append(piece)
+        size += len(piece)
+        if size >= CHUNK_BYTES:
+            yield b"".join(pieces)
+            pieces, size = [], 0
+    if pieces:
+        yield b"".join(pieces)
+
+
+def _translated(error: GenericError) -> Exception:
+    # obstore gives an I/O error as text only.
+    if os.strerror(errno.ENOSPC) in str(error) or os.strerror(errno.EDQUOT) in str(error):
+        return StorageFullError("no space is left on the store's volume")
+    return error
