@@ -1,0 +1,73 @@
+// The panel in the corner, the loading bar and the error box: everything that is not the picture.
+
+import type { Failure } from './failure';
+import type { Metadata } from './metadata';
+import type { ViewerState } from './state';
+
+const BUDGETS = [200_000, 500_000, 2_000_000, 5_000_000];
+const DESKTOP_BUDGET = 2;
+const PHONE_BUDGET = 1;
+// A sparse cloud of a few thousand points needs larger dots to be seen as a surface.
+const SPARSE_POINTS = 50_000;
+
+export interface Settings {
+  pointSize: number;
+  pointBudget: number;
+}
+
+export class Panel {
+  private readonly size = element('size', HTMLInputElement);
+  private readonly budget = element('budget', HTMLInputElement);
+
+  constructor(
+    private readonly metadata: Metadata,
+    title: string,
+  ) {
+    const phone = matchMedia('(pointer: coarse)').matches || innerWidth < 600;
+    const panel = element('panel', HTMLDetailsElement);
+    panel.hidden = false;
+    panel.open = !phone;
+    document.title = title;
+    element('title').textContent = title;
+    element('encoding').textContent = metadata.encoding.toLowerCase();
+    this.size.value = metadata.points < SPARSE_POINTS ? '4' : '2';
+    this.budget.value = String(phone ? PHONE_BUDGET : DESKTOP_BUDGET);
+  }
+
+  get settings(): Settings {
+    const pointBudget = BUDGETS[this.budget.valueAsNumber] ?? 0;
+    element('budget-shown').textContent = pointBudget.toLocaleString();
+    return { pointSize: this.size.valueAsNumber, pointBudget };
+  }
+
+  onChange(changed: () => void, reset: () => void): void {
+    this.size.addEventListener('input', changed);
+    this.budget.addEventListener('input', changed);
+    element('reset').addEventListener('click', reset);
+  }
+
+  show(state: ViewerState): void {
+    element('points').textContent = `${state.points.toLocaleString()} of ${this.metadata.points.toLocaleString()}`;
+    element('nodes').textContent = state.nodes.toLocaleString();
+  }
+}
+
+export function showLoading(active: boolean): void {
+  element('loading').classList.toggle('active', active);
+}
+
+export function showFailure(failure: Failure): void {
+  showLoading(false);
+  element('error').hidden = false;
+  element('error-message').textContent = failure.message;
+  element('error-remedy').textContent = failure.remedy;
+  element('reload').addEventListener('click', () => location.reload());
+}
+
+function element(id: string): HTMLElement;
+function element<T extends HTMLElement>(id: string, type: new () => T): T;
+function element(id: string, type: new () => HTMLElement = HTMLElement): HTMLElement {
+  const found = document.getElementById(id);
+  if (!(found instanceof type)) throw new Error(`index.html lacks #${id}`);
+  return found;
+}

@@ -1,0 +1,23 @@
+// What the page knows about itself, where a person in the console or a test can see it.
+
+export interface ViewerState {
+  /** The metadata was read and the first frame drawn. */
+  ready: boolean;
+  /** Everything that the view needs is loaded and drawn. */
+  idle: boolean;
+  /** What went wrong; the page then shows it and does nothing more. */
+  error: string | null;
+  /** Points and nodes on the screen. */
+  points: number;
+  nodes: number;
+}
+
+declare global {
+  interface Window {
+    pointcloudViewer: ViewerState;
+  }
+}
+
+export const state: ViewerState = { ready: false, idle: false, error: null, points: 0, nodes: 0 };
+
+window.pointcloudViewer = state;
