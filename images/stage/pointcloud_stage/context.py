@@ -1,7 +1,6 @@
 """What a stage program is given and what it gives back."""
 
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -18,6 +17,7 @@ from pointcloud_api.stages import (
     StageWarning,
 )
 from pointcloud_stage.failure import StageFailure
+from pointcloud_stage.parallel import in_parallel
 from pointcloud_stage.progress import Reporter
 from pointcloud_stage.store import TRANSFERS, MissingObjectError, Store
 
@@ -92,21 +92,14 @@ class StageContext(Generic[D]):
     def fetch_files(self, files: Iterable[StoredFile], *, to: Path, step: str) -> None:
         """Brings many files of the stage before below the folder `to`, several at once, reporting `step` in bytes."""
         wanted = list(files)
-        total = sum(file.size for file in wanted)
-        done = 0
-        with ThreadPoolExecutor(TRANSFERS) as pool:
-            transfers = {
-                pool.submit(self.fetch_file, path=f.path, size=f.size, sha256=f.sha256, to=to / f.path): f.size
-                for f in wanted
-            }
-            try:
-                for transfer in as_completed(transfers):
-                    transfer.result()
-                    done += transfers[transfer]
-                    self.progress.update(step, done, total, "bytes")
-            except BaseException:
-                pool.shutdown(cancel_futures=True)
-                raise
+        done, total = 0, sum(file.size for file in wanted)
+
+        def fetch(file: StoredFile) -> Path:
+            return self.fetch_file(path=file.path, size=file.size, sha256=file.sha256, to=to / file.path)
+
+        for file, _ in in_parallel(fetch, wanted, workers=TRANSFERS):
+            done += file.size
+            self.progress.update(step, done, total, "bytes")
 
 
 def upstream_result(document: ReconstructDocument | ConvertDocument, store: Store) -> StageResult:

@@ -1,11 +1,11 @@
 """Brings what a stage made into the store, below the pod's own folder."""
 
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from pointcloud_api.names import artefact_path
 from pointcloud_api.stages import Artefact, StageDocument, StageResult
 from pointcloud_stage.context import Outcome
+from pointcloud_stage.parallel import in_parallel
 from pointcloud_stage.progress import UPLOAD_STEP, Reporter
 from pointcloud_stage.store import TRANSFERS, Store, sha256_of
 
@@ -32,16 +32,10 @@ def publish(
     stored: dict[str, Artefact] = {}
     done, total = 0, sum(sizes.values())
     progress.update(UPLOAD_STEP, 0, total, "bytes")
-    with ThreadPoolExecutor(TRANSFERS) as pool:
-        try:
-            for upload_done in as_completed([pool.submit(upload, file) for file in sizes]):
-                artefact = upload_done.result()
-                stored[artefact.path] = artefact
-                done += artefact.size
-                progress.update(UPLOAD_STEP, done, total, "bytes")
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    for _, artefact in in_parallel(upload, sizes, workers=TRANSFERS):
+        stored[artefact.path] = artefact
+        done += artefact.size
+        progress.update(UPLOAD_STEP, done, total, "bytes")
     return StageResult(
         stage=document.stage,
         key=document.key,

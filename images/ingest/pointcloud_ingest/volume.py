@@ -1,0 +1,88 @@
+"""Photos from the user's PersistentVolumeClaim, copied to the scratch, so that what is checked is what is stored."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from pointcloud_api.stages import ExitCode, IngestSettings, Reason
+from pointcloud_ingest.arrivals import Arrival, is_clutter, listed
+from pointcloud_ingest.budget import Budget
+from pointcloud_stage import Reporter, StageFailure
+from pointcloud_stage.parallel import in_parallel
+from pointcloud_stage.store import TRANSFERS
+
+STEP = "copy"
+
+
+def copy_from_volume(
+    settings: IngestSettings, *, source: Path, to: Path, budget: Budget, progress: Reporter
+) -> list[Arrival]:
+    """Copies every file of the settings' folder in the claim mounted at `source`, by name in order.
+
+    Links to folders are not followed, links to files only within the volume. Raises StageFailure(SOURCE_NOT_FOUND)
+    when the folder is not there or may not be read.
+    """
+    folder = _folder(settings, source)
+    try:
+        found = sorted(_files(folder, source.resolve()))
+    except PermissionError as error:
+        raise _not_readable(settings, Path(error.filename).relative_to(source)) from None
+    for _ in found:
+        budget.take_file()
+    to.mkdir(parents=True)
+
+    def copy(numbered: tuple[int, Path]) -> Arrival:
+        number, file = numbered
+        target = to / f"{number:06}"
+        budget.take_bytes(file.stat().st_size)
+        try:
+            shutil.copyfile(file, target)
+        except PermissionError:
+            raise _not_readable(settings, file.relative_to(source)) from None
+        return Arrival(file.relative_to(folder).as_posix(), target)
+
+    arrivals: dict[int, Arrival] = {}
+    for (number, _), arrival in in_parallel(copy, enumerate(found), workers=TRANSFERS):
+        arrivals[number] = arrival
+        progress.update(STEP, len(arrivals), len(found), "files")
+    return [arrivals[number] for number in sorted(arrivals)]
+
+
+def _folder(settings: IngestSettings, source: Path) -> Path:
+    folder = source / settings.path
+    inside = folder.resolve().is_relative_to(source.resolve())
+    if inside and folder.is_dir():
+        return folder
+    there = (
+        sorted(entry.name + ("/" if entry.is_dir() else "") for entry in source.iterdir()) if source.is_dir() else []
+    )
+    raise StageFailure(
+        Reason.SOURCE_NOT_FOUND,
+        f"The claim {settings.claim_name} has no folder {settings.path!r}; it holds {listed(there) or 'nothing'}.",
+        "Set spec.source.persistentVolumeClaim.path to a folder of the volume, relative to its root.",
+        exit_code=ExitCode.NO_INPUT,
+    )
+
+
+def _files(folder: Path, root: Path) -> Iterator[Path]:
+    for parent, _, names in os.walk(folder, onerror=_complain):
+        for name in names:
+            file = Path(parent, name)
+            if is_clutter(file.relative_to(folder).as_posix()) or not file.is_file():
+                continue
+            if not file.is_symlink() or file.resolve().is_relative_to(root):
+                yield file
+
+
+def _complain(error: OSError) -> None:
+    raise error
+
+
+def _not_readable(settings: IngestSettings, path: Path) -> StageFailure:
+    return StageFailure(
+        Reason.SOURCE_NOT_FOUND,
+        f"{path} in the claim {settings.claim_name} may not be read by the stage's user {os.getuid()}.",
+        "Make the folders and files of the volume readable for all: chmod -R a+rX.",
+        exit_code=ExitCode.NO_INPUT,
+    )

@@ -1,0 +1,25 @@
+"""Runs one function over many items on a few threads, giving up on the rest at the first failure."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_parallel(
+    function: Callable[[Item], Result], items: Iterable[Item], *, workers: int
+) -> Iterator[tuple[Item, Result]]:
+    """Yields each item with its result, in the order in which they finish.
+
+    Raises the first exception of the function after what was under way has ended; nothing new is begun then.
+    """
+    with ThreadPoolExecutor(workers) as pool:
+        futures = {pool.submit(function, item): item for item in items}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
