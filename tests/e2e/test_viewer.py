@@ -1,0 +1,253 @@
+"""The viewer page in a real browser: points in their colours at their places, and words where something is wrong."""
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, expect
+
+from pointcloud_potree.octree import Encoding, write_octree
+
+VIEWER = Path(__file__).parents[2] / "images/potree/viewer"
+SETTLE_MS = 90_000
+# A function, as the page's own Content-Security-Policy forbids to evaluate a string.
+SETTLED = "() => window.pointcloudViewer?.idle || window.pointcloudViewer?.error"
+FRAMES = """() => new Promise((done) => {
+  let left = 60;
+  const next = () => (left-- ? requestAnimationFrame(next) : done());
+  next();
+})"""
+
+RED, GREEN, BLUE = (200, 30, 40), (30, 180, 60), (40, 80, 220)
+
+
+@pytest.fixture(scope="session")
+def viewer_page() -> Path:
+    """The built page; built here when it is missing or older than its sources."""
+    built = VIEWER / "dist/index.html"
+    sources = [VIEWER / "index.html", VIEWER / "package-lock.json", *(VIEWER / "src").iterdir()]
+    if not built.exists() or built.stat().st_mtime < max(source.stat().st_mtime for source in sources):
+        if not (VIEWER / "node_modules").exists():
+            subprocess.run(["npm", "ci"], cwd=VIEWER, check=True)
+        subprocess.run(["npm", "run", "build"], cwd=VIEWER, check=True)
+    return built.parent
+
+
+@dataclass
+class Server:
+    """A folder on loopback, with what may be wrong about a server."""
+
+    folder: Path
+    honours_range: bool = True
+    requests: Counter[str] = field(default_factory=Counter)
+    url: str = ""
+
+
+@contextmanager
+def serve(server: Server) -> Iterator[Server]:
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            path = server.folder / self.path.lstrip("/")
+            path = path / "index.html" if path.is_dir() else path
+            server.requests[path.name] += 1
+            if not path.is_file():
+                self.send_error(404)
+                return
+            data = path.read_bytes()
+            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+            part = data
+            if wanted and server.honours_range:
+                part = data[int(wanted[1]) : int(wanted[2]) + 1]
+                if not part:
+                    self.send_error(416)
+                    return
+                self.send_response(206)
+                self.send_header("Content-Range", f"bytes {wanted[1]}-{int(wanted[1]) + len(part) - 1}/{len(data)}")
+            else:
+                self.send_response(200)
+            self.send_header("Content-Type", self.guess_type(path))
+            self.send_header("Content-Length", str(len(part)))
+            self.end_headers()
+            self.wfile.write(part)
+
+        def log_message(self, *_: object) -> None:
+            """Keep the test's output to itself."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        server.url = f"http://127.0.0.1:{httpd.server_port}/"
+        yield server
+        httpd.shutdown()
+
+
+@dataclass(frozen=True)
+class Wall:
+    """A wall of 2 x 2 in the plane z = 0, as COLMAP's first camera sees it: red left, green right, blue on top."""
+
+    positions: npt.NDArray[np.float64]
+    colours: npt.NDArray[np.uint8]
+
+    @classmethod
+    def build(cls, *, points: int = 60_000, offset: float = 0.0) -> "Wall":
+        positions = np.random.default_rng(1).uniform(-1, 1, (points, 3))
+        positions[:, 2] = 0
+        x, y = positions[:, 0], positions[:, 1]
+        colours = np.where((x < 0)[:, None], RED, GREEN)
+        colours = np.where((y < -0.5)[:, None], BLUE, colours)
+        return cls(positions + offset, colours.astype(np.uint8))
+
+    @staticmethod
+    def view(offset: float = 0.0) -> dict[str, object]:
+        return {
+            "title": "Wall",
+            "up": [0, -1, 0],
+            "position": [offset, offset, offset - 3],
+            "target": [offset] * 3,
+        }
+
+
+def lay_out(folder: Path, page: Path, wall: Wall, *, encoding: Encoding = "brotli") -> Path:
+    shutil.copytree(page, folder, dirs_exist_ok=True)
+    write_octree(wall.positions, wall.colours, folder, encoding=encoding)
+    return folder
+
+
+def settle(page: Page, server: Server) -> None:
+    page.on("pageerror", lambda error: pytest.fail(f"the page threw an error that it does not show: {error}"))
+    page.goto(server.url)
+    page.wait_for_function(SETTLED, timeout=SETTLE_MS)
+
+
+def pixels(page: Page) -> npt.NDArray[np.uint8]:
+    return np.asarray(Image.open(BytesIO(page.screenshot(timeout=SETTLE_MS))).convert("RGB"))
+
+
+def colour_around(picture: npt.NDArray[np.uint8], x: int, y: int) -> list[int]:
+    return [int(c) for c in np.median(picture[y - 15 : y + 15, x - 15 : x + 15].reshape(-1, 3), axis=0)]
+
+
+def close(colour: list[int], expected: tuple[int, int, int]) -> bool:
+    return max(abs(a - b) for a, b in zip(colour, expected, strict=True)) <= 3
+
+
+@pytest.mark.parametrize("encoding", ["default", "brotli"])
+@pytest.mark.parametrize("offset", [0.0, 4.5e6], ids=["local", "georeferenced"])
+def test_points_show_in_their_colours_at_their_places(
+    tmp_path: Path, viewer_page: Path, page: Page, encoding: Encoding, offset: float
+) -> None:
+    wall = Wall.build(offset=offset)
+    folder = lay_out(tmp_path, viewer_page, wall, encoding=encoding)
+    (folder / "view.json").write_text(json.dumps(wall.view(offset)))
+    with serve(Server(folder)) as server:
+        settle(page, server)
+        state = page.evaluate("() => ({ ...window.pointcloudViewer })")
+        picture = pixels(page)
+
+    assert state["error"] is None
+    assert state["points"] == len(wall.positions)
+    assert page.title() == "Wall"
+    assert close(colour_around(picture, 400, 350), RED)
+    assert close(colour_around(picture, 560, 350), GREEN)
+    assert close(colour_around(picture, 480, 300 - 160), BLUE)
+    assert max(colour_around(picture, 900, 550)) < 60
+
+
+def test_without_a_view_the_whole_cloud_is_in_the_frame(tmp_path: Path, viewer_page: Path, page: Page) -> None:
+    with serve(Server(lay_out(tmp_path, viewer_page, Wall.build()))) as server:
+        settle(page, server)
+        saturated = np.ptp(pixels(page)[:, 260:], axis=2) > 60
+    rows, columns = saturated.any(axis=1), saturated.any(axis=0)
+    assert saturated.mean() > 0.2
+    assert not rows[0]
+    assert not rows[-1]
+    assert not columns[-1]
+
+
+def test_a_deep_tree_with_outliers_settles(tmp_path: Path, viewer_page: Path, page: Page) -> None:
+    wall = Wall.build()
+    wall.positions[:3] *= 5000
+    folder = lay_out(tmp_path, viewer_page, wall)
+    (folder / "view.json").write_text(json.dumps(wall.view()))
+    with serve(Server(folder)) as server:
+        settle(page, server)
+        state = page.evaluate("() => ({ ...window.pointcloudViewer })")
+        assert close(colour_around(pixels(page), 400, 350), RED)
+    assert state["points"] > 0.99 * len(wall.positions)
+
+
+def test_turning_the_view_loads_and_draws_anew(tmp_path: Path, viewer_page: Path, page: Page) -> None:
+    with serve(Server(lay_out(tmp_path, viewer_page, Wall.build()))) as server:
+        settle(page, server)
+        before = pixels(page)
+        page.mouse.move(480, 300)
+        page.mouse.down()
+        page.mouse.move(600, 300, steps=4)
+        page.mouse.up()
+        page.wait_for_function(SETTLED, timeout=SETTLE_MS)
+        turned = pixels(page)
+        page.get_by_role("button", name="Reset view").click()
+        page.wait_for_function(SETTLED, timeout=SETTLE_MS)
+    assert (before[:, 260:] != turned[:, 260:]).any(axis=2).mean() > 0.05
+
+
+def remove_metadata(server: Server) -> None:
+    (server.folder / "metadata.json").unlink()
+
+
+def damage_metadata(server: Server) -> None:
+    (server.folder / "metadata.json").write_text('{"version": ')
+
+
+def remove_points(server: Server) -> None:
+    (server.folder / "octree.bin").unlink()
+
+
+def cut_points(server: Server) -> None:
+    points = server.folder / "octree.bin"
+    points.write_bytes(points.read_bytes()[:-1])
+
+
+def cut_hierarchy(server: Server) -> None:
+    (server.folder / "hierarchy.bin").write_bytes(b"")
+
+
+def ignore_range(server: Server) -> None:
+    server.honours_range = False
+
+
+@pytest.mark.parametrize(
+    ("harm", "told"),
+    [
+        (remove_metadata, ("metadata.json is not here (404).", "look at its PointcloudJob")),
+        (damage_metadata, ("metadata.json is damaged.", "Run the conversion again.")),
+        (remove_points, ("octree.bin is not here (404).", "look at its PointcloudJob")),
+        (cut_points, ("octree.bin is cut short.", "Copy the folder again")),
+        (cut_hierarchy, ("hierarchy.bin is cut short.", "Copy the folder again")),
+        (ignore_range, ("The server ignores Range requests", "supports byte ranges")),
+    ],
+)
+def test_what_is_wrong_is_told_once_with_what_to_do(
+    tmp_path: Path, viewer_page: Path, page: Page, harm: Callable[[Server], None], told: tuple[str, str]
+) -> None:
+    with serve(Server(lay_out(tmp_path, viewer_page, Wall.build()))) as server:
+        harm(server)
+        settle(page, server)
+        alert = page.get_by_role("alert")
+        for words in told:
+            expect(alert).to_contain_text(words)
+        asked = server.requests.total()
+        page.evaluate(FRAMES)
+        assert server.requests.total() == asked
