@@ -15,13 +15,15 @@ IMAGE_NAMESPACE = "k8s.io"  # containerd's, in which its CRI plugin looks for im
 def daemon(directory: Path) -> Daemon:
     """Describe containerd with its data below ``directory``."""
     cni = directory / "cni"
-    files = {directory / "containerd.toml": _configuration(directory, cni), cni / "10-pods.conflist": ""}
-    files[cni / "10-pods.conflist"] = network.cni_configuration()
+    configuration = directory / "containerd.toml"
     return Daemon(
         name="containerd",
-        argv=["containerd", "--config", str(directory / "containerd.toml")],
+        argv=["containerd", "--config", str(configuration)],
         directory=directory / "log",
-        files=files,
+        files={
+            configuration: _configuration(directory, cni),
+            cni / "10-pods.conflist": network.cni_configuration(),
+        },
     )
 
 

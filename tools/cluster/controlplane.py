@@ -122,14 +122,14 @@ class ControlPlane:
         fresh = False
         for daemon in (self._etcd(), self._apiserver()):
             if not daemon.is_current():
-                self._start(daemon)
+                daemon.restart(with_parent=self._with_parent)
                 fresh = True
         needed = [self._etcd(), self._apiserver()]
         wait_until(self.api.ready, what="the API server to be ready", seconds=120, watching=needed)
         for daemon in (self._controller_manager(), self._scheduler()):
             # After an outage of the API server a component that lived through it may take over a minute to watch again.
             if fresh or not daemon.is_current():
-                self._start(daemon)
+                daemon.restart(with_parent=self._with_parent)
         wait_until(
             lambda: self.api.get("/api/v1/namespaces/default/serviceaccounts/default") is not None,
             what="the default service account, without which no pod can be created",
@@ -148,7 +148,7 @@ class ControlPlane:
 
     def restart(self, name: str) -> None:
         """Start one component again, on its old port and data; its clients come back in their own time."""
-        self._start(self._named(name))
+        self._named(name).restart(with_parent=self._with_parent)
         if name in {"etcd", "kube-apiserver"}:
             watching = [self._etcd(), self._apiserver()]
             wait_until(self.api.ready, what="the API server to be ready", seconds=120, watching=watching)
@@ -157,10 +157,6 @@ class ControlPlane:
         """Kill every component; the folder stays."""
         for daemon in reversed(self.daemons()):
             daemon.kill()
-
-    def _start(self, daemon: Daemon) -> None:
-        daemon.kill()
-        daemon.start(with_parent=self._with_parent)
 
     def _named(self, name: str) -> Daemon:
         by_name = {daemon.name: daemon for daemon in self.daemons()}

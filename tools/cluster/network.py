@@ -11,6 +11,7 @@ import contextlib
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from tools.cluster.errors import ClusterError
 from tools.cluster.host import cni_plugins, command, unmount_below
@@ -60,11 +61,15 @@ def cni_configuration() -> str:
 
 def remove() -> None:
     """Take everything of this network away, after its pods' processes have been killed."""
-    for result in _CNI_RESULTS.glob(f"{NAME}-*"):
-        attachment = json.loads(result.read_text())
-        _detach(attachment)
-        _remove_namespace(Path(attachment["netns"]))
-        result.unlink()
+    for file in _CNI_RESULTS.glob(f"{NAME}-*"):
+        attachment = json.loads(file.read_text())
+        namespaces = {Path(item["sandbox"]) for item in attachment["result"]["interfaces"] if "sandbox" in item}
+        for namespace in namespaces:
+            _detach(attachment, namespace)
+            unmount_below([namespace])
+            namespace.unlink(missing_ok=True)
+        for result in _CNI_RESULTS.glob(f"*-{attachment['containerId']}-*"):  # this one, and loopback's
+            result.unlink()
     if Path(f"/sys/class/net/{_INTERFACE}").exists():
         command(["ip", "link", "delete", _INTERFACE])
     for family, table in (("ip", NAME), *_KUBE_PROXY_TABLES):
@@ -73,11 +78,12 @@ def remove() -> None:
     shutil.rmtree(RUN_DIRECTORY, ignore_errors=True)
 
 
-def _detach(attachment: dict[str, str]) -> None:
+def _detach(attachment: dict[str, Any], namespace: Path) -> None:
     """Undo one pod's connection as the container runtime would have: portmap's firewall rules go only this way.
 
     Args:
         attachment: What libcni remembers of it, in the format of its cache.
+        namespace: The pod's network namespace.
     """
     configuration = json.loads(base64.b64decode(attachment["config"]))
     for plugin in reversed(configuration["plugins"]):
@@ -88,15 +94,10 @@ def _detach(attachment: dict[str, str]) -> None:
         environment = {
             "CNI_COMMAND": "DEL",
             "CNI_CONTAINERID": attachment["containerId"],
-            "CNI_NETNS": attachment["netns"],
+            "CNI_NETNS": str(namespace),
             "CNI_IFNAME": attachment["ifName"],
             "CNI_PATH": str(cni_plugins()),
         }
         # A half-made connection cannot be undone whole; its namespace, which follows, holds what is left.
         with contextlib.suppress(ClusterError):
             command([str(cni_plugins() / plugin["type"])], stdin=json.dumps(asked), environment=environment)
-
-
-def _remove_namespace(namespace: Path) -> None:
-    unmount_below([namespace])
-    namespace.unlink(missing_ok=True)

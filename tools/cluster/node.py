@@ -1,5 +1,6 @@
 """A whole cluster on this machine: a control plane and one node that runs containers. Needs root on Linux."""
 
+import contextlib
 import platform
 import shutil
 import string
@@ -22,7 +23,9 @@ _ENDPOINTS = Endpoints(address=NODE_ADDRESS, port=26443, etcd=22379, etcd_peer=2
 _DNS_PORT = 1053  # 53 is often taken on every address at once
 _PROVISIONER = "stitchsketch.io/local-volume"
 _RESOLV_CONF = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))  # the first names real servers
-_CONTAINER_LOG_LINKS = Path("/var/log/containers")  # the kubelet's, and it gives no way to move it
+# The kubelet's, and it gives no way to move them.
+_CONTAINER_LOG_LINKS = Path("/var/log/containers")
+_DEVICE_PLUGIN_SOCKET = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
 
 
 class Node:
@@ -53,14 +56,11 @@ class Node:
         pki = self._control_plane.pki
         pki.ensure()
         pki.issue("apiserver-kubelet-client", common_name="kube-apiserver", groups=["system:masters"])
-        say("starting the control plane")
         fresh = self._control_plane.ensure()
-        say("starting the node")
         self._ensure_containerd()
         for daemon in self._node_daemons():
             if fresh or not daemon.is_current():
-                daemon.kill()
-                daemon.start(with_parent=False)
+                daemon.restart(with_parent=False)
         self._apply_addons()
         wait_until(self._is_ready, what="the node to be Ready", seconds=120, watching=self.daemons())
         gpu.fake(self.kubectl(), node=NAME)
@@ -74,9 +74,7 @@ class Node:
         remove_cgroup(NAME)
         unmount_below([self.directory, network.RUN_DIRECTORY])
         network.remove()
-        for link in _CONTAINER_LOG_LINKS.glob("*"):
-            if link.is_symlink() and self.directory in link.readlink().parents:
-                link.unlink()
+        self._remove_strays()
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def load(self, archive: Path, references: list[str]) -> None:
@@ -105,15 +103,26 @@ class Node:
     def _ensure_containerd(self) -> None:
         daemon = containerd.daemon(self.directory)
         if not daemon.is_current():
-            daemon.kill()
             containerd.SOCKET.unlink(missing_ok=True)  # a kubelet that meets a dead socket gives up at once
-            daemon.start(with_parent=False)
+            daemon.restart(with_parent=False)
         wait_until(containerd.answers, what="containerd to answer", seconds=60, watching=[daemon])
         if pause.IMAGE not in containerd.images():
             with tempfile.TemporaryDirectory() as folder:
                 archive = Path(folder) / "pause.tar"
                 pause.write_archive(archive, program=build.programs() / "pause", machine=platform.machine())
                 containerd.load(archive, [pause.IMAGE])
+
+    def _remove_strays(self) -> None:
+        """Remove what the kubelet leaves in places that are not this cluster's, and the places if nothing else is."""
+        for link in _CONTAINER_LOG_LINKS.glob("*"):
+            if link.is_symlink() and self.directory in link.readlink().parents:
+                link.unlink()
+        _DEVICE_PLUGIN_SOCKET.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # another's files are there, or the folder never was
+            _CONTAINER_LOG_LINKS.rmdir()
+        with contextlib.suppress(OSError):
+            _DEVICE_PLUGIN_SOCKET.parent.rmdir()
+            _DEVICE_PLUGIN_SOCKET.parent.parent.rmdir()
 
     def _apply_addons(self) -> None:
         template = string.Template((Path(__file__).parent / "addons.yaml").read_text())
@@ -136,15 +145,18 @@ class Node:
 
     def _kubelet(self) -> Daemon:
         configuration = self.directory / "kubelet.yaml"
-        authority = str(self._control_plane.pki.certificate)
+        pki = self._control_plane.pki
+        certificate, key = pki.issue("kubelet-serving", common_name=NAME, hosts=[NODE_ADDRESS, NAME])
         document = {
             "apiVersion": "kubelet.config.k8s.io/v1beta1",
             "kind": "KubeletConfiguration",
             "address": NODE_ADDRESS,
             "healthzPort": 0,
+            "tlsCertFile": str(certificate),
+            "tlsPrivateKeyFile": str(key),
             "authentication": {
                 "anonymous": {"enabled": False},
-                "x509": {"clientCAFile": authority},
+                "x509": {"clientCAFile": str(pki.certificate)},
                 "webhook": {"enabled": True},
             },
             "authorization": {"mode": "Webhook"},
@@ -226,6 +238,7 @@ def _apiserver_flags(directory: Path) -> list[str]:
     pki = directory / "pki"
     return [
         f"--advertise-address={NODE_ADDRESS}",
+        f"--kubelet-certificate-authority={pki / 'ca.crt'}",
         f"--kubelet-client-certificate={pki / 'apiserver-kubelet-client.crt'}",
         f"--kubelet-client-key={pki / 'apiserver-kubelet-client.key'}",
         "--kubelet-preferred-address-types=InternalIP",  # no name server knows the node's name

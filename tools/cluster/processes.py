@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tools.cluster.console import say
 from tools.cluster.errors import ClusterError
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -70,13 +71,15 @@ class Daemon:
         """Whether the process runs, and as described here."""
         return self.pid() is not None and json.loads(self.record.read_text())["fingerprint"] == self.fingerprint
 
-    def start(self, *, with_parent: bool) -> None:
-        """Start the program, which must not be running.
+    def restart(self, *, with_parent: bool) -> None:
+        """Start the program, first killing the process that runs it now, if there is one.
 
         Args:
             with_parent: Whether the kernel shall kill it when the thread that called this ends; otherwise it outlives
                 this process, in a session of its own.
         """
+        self.kill()
+        say(f"starting {self.name}")
         self.directory.mkdir(parents=True, exist_ok=True)
         for path, text in self.files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
