@@ -61,11 +61,15 @@ class Truth(BaseModel):
             message = f"{path} is no truth file; render one with `python -m tools.scene OUT_DIR`: {error}"
             raise ValueError(message) from error
 
+    def to_json(self) -> str:
+        """Give the text of the JSON file."""
+        return self.model_dump_json(indent=1) + "\n"
+
     def write(self, path: Path) -> None:
         """Write the JSON file in one step, so that a reader never meets half of it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        partial.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+        partial.write_text(self.to_json(), encoding="utf-8")
         partial.replace(path)
 
 

@@ -79,7 +79,7 @@ def write(
     """
     record = folder / "truth" / "cameras.json"
     truth = Truth(generator=_generator(photos, width), extent=EXTENT, cameras=orbit(photos=photos, width=width))
-    if record.exists() and Truth.read(record) == truth:
+    if record.exists() and record.read_text(encoding="utf-8") == truth.to_json():
         return truth
     record.unlink(missing_ok=True)
     target = folder / "photos"
