@@ -1,0 +1,91 @@
+"""What a quality means: COLMAP's own presets, as `OptionManager::ModifyFor{Low,Medium,High,Extreme}Quality` sets them.
+
+Source: src/colmap/controllers/option_manager.cc of COLMAP 4.2. Seeds are fixed, so that a re-run gives the same cloud
+as nearly as threads allow.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final, Self
+
+import pycolmap
+
+from pointcloud_api.resource import Quality
+from pointcloud_colmap.device import Device
+
+SEED: Final = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """One quality; its fields are named as COLMAP's options are."""
+
+    max_image_size: int
+    """Pixels of the longer side; larger photos are scaled down before SIFT looks at them."""
+    max_num_features: int
+    """Per photo."""
+    estimate_affine_shape: bool = False
+    domain_size_pooling: bool = False
+    guided_matching: bool = False
+    ba_global_max_refinements: int
+
+    def on(self, device: Device) -> Self:
+        """The preset as far as the device can follow it.
+
+        SIFT on a GPU knows neither affine shapes nor domain-size pooling; asked for them, COLMAP goes to the CPU
+        without a word.
+        """
+        if device is Device.CPU:
+            return self
+        return replace(self, estimate_affine_shape=False, domain_size_pooling=False)
+
+    def extraction(self, *, num_threads: int) -> pycolmap.FeatureExtractionOptions:
+        """Options of feature extraction."""
+        options = pycolmap.FeatureExtractionOptions()
+        options.max_image_size = self.max_image_size
+        options.num_threads = num_threads
+        options.sift.max_num_features = self.max_num_features
+        options.sift.estimate_affine_shape = self.estimate_affine_shape
+        options.sift.domain_size_pooling = self.domain_size_pooling
+        return options
+
+    def matching(self, *, num_threads: int) -> pycolmap.FeatureMatchingOptions:
+        """Options of feature matching."""
+        options = pycolmap.FeatureMatchingOptions()
+        options.num_threads = num_threads
+        options.guided_matching = self.guided_matching
+        return options
+
+    def verification(self) -> pycolmap.TwoViewGeometryOptions:
+        """Options of the geometric verification of matches."""
+        options = pycolmap.TwoViewGeometryOptions()
+        options.ransac.random_seed = SEED
+        return options
+
+    def mapping(self, *, num_threads: int) -> pycolmap.IncrementalPipelineOptions:
+        """Options of incremental mapping."""
+        options = pycolmap.IncrementalPipelineOptions()
+        options.num_threads = num_threads
+        options.random_seed = SEED
+        options.ba_global_max_refinements = self.ba_global_max_refinements
+        return options
+
+
+PRESETS: Final = {
+    Quality.LOW: Preset(max_image_size=1000, max_num_features=2048, ba_global_max_refinements=2),
+    Quality.MEDIUM: Preset(max_image_size=1600, max_num_features=4096, ba_global_max_refinements=2),
+    Quality.HIGH: Preset(
+        max_image_size=2400,
+        max_num_features=8192,
+        estimate_affine_shape=True,
+        guided_matching=True,
+        ba_global_max_refinements=5,
+    ),
+    Quality.EXTREME: Preset(
+        max_image_size=3200,
+        max_num_features=8192,
+        estimate_affine_shape=True,
+        domain_size_pooling=True,
+        guided_matching=True,
+        ba_global_max_refinements=5,
+    ),
+}

@@ -1,0 +1,54 @@
+"""Chooses where to look at the cloud from at first: from where a photographer stood, drawn back to see most of it."""
+
+from typing import Final
+
+import numpy as np
+import pycolmap
+
+from pointcloud_api.base import ApiModel
+from pointcloud_colmap.orientation import FloatArray
+
+_VISIBLE: Final = 0.9
+"""Share of the points that must be in view; the others are often stray and far away."""
+_HALF_ANGLE: Final = np.radians(30)
+"""Half of the vertical field of view that viewers open with: 60 degrees."""
+
+
+class View(ApiModel):
+    """`view.json`, in the coordinates of the points, whose up is +Z."""
+
+    title: str
+    up: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    position: tuple[float, float, float]
+    """Of the eye."""
+    target: tuple[float, float, float]
+    """What it looks at."""
+
+
+def choose_view(reconstruction: pycolmap.Reconstruction, *, title: str) -> View:
+    """A view of the levelled reconstruction, in the direction from which the most telling photo was taken."""
+    points = np.array([point.xyz for point in reconstruction.points3D.values()])
+    telling = max(
+        (reconstruction.image(image_id) for image_id in reconstruction.reg_image_ids()),
+        key=lambda image: (image.num_points3D, image.name),
+    )
+    target = np.median(points, axis=0)
+    position = draw_back(points, target=target, towards=telling.projection_center())
+    return View(title=title, position=_triple(position), target=_triple(target))
+
+
+def draw_back(points: FloatArray, *, target: FloatArray, towards: FloatArray) -> FloatArray:
+    """The place (3,) on the ray from `target` to `towards` that has `_VISIBLE` of the points (N, 3) in view."""
+    direction = (towards - target) / np.linalg.norm(towards - target)
+    offsets = points - target
+    depths = offsets @ direction
+    radii = np.linalg.norm(offsets - np.outer(depths, direction), axis=1)
+    # A point is in view from the distance at which the cone's edge passes through it.
+    distance = np.quantile(depths + radii / np.tan(_HALF_ANGLE), _VISIBLE)
+    place: FloatArray = target + distance * direction
+    return place
+
+
+def _triple(vector: FloatArray) -> tuple[float, float, float]:
+    x, y, z = (round(float(value), 6) for value in vector)
+    return x, y, z
