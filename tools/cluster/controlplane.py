@@ -218,6 +218,8 @@ class ControlPlane:
             "--use-service-account-credentials",
             "--leader-elect=false",
             "--secure-port=0",
+            "--kube-api-qps=500",  # it opens with hundreds of questions, and would take seconds to ask them
+            "--kube-api-burst=1000",
             f"--flex-volume-plugin-dir={self.directory / 'flex-volumes'}",  # or it makes one in /usr
         )
 

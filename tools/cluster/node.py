@@ -125,11 +125,9 @@ class Node:
             _DEVICE_PLUGIN_SOCKET.parent.parent.rmdir()
 
     def _apply_addons(self) -> None:
-        template = string.Template((Path(__file__).parent / "addons.yaml").read_text())
-        manifests = template.substitute(
-            dns_address=DNS_ADDRESS, dns_port=_DNS_PORT, node_address=NODE_ADDRESS, provisioner=_PROVISIONER
+        command(
+            [*self.kubectl(), "apply", "--server-side", "--force-conflicts", "--filename", "-"], stdin=render_addons()
         )
-        command([*self.kubectl(), "apply", "--server-side", "--force-conflicts", "--filename", "-"], stdin=manifests)
 
     def _node_daemons(self) -> list[Daemon]:
         return [self._kubelet(), self._kube_proxy(), self._coredns(), self._provisioner()]
@@ -232,6 +230,14 @@ class Node:
             f"--directory={volumes}",
             f"--node={NAME}",
         )
+
+
+def render_addons() -> str:
+    """The objects of addons.yaml for this cluster."""
+    template = string.Template((Path(__file__).parent / "addons.yaml").read_text())
+    return template.substitute(
+        dns_address=DNS_ADDRESS, dns_port=_DNS_PORT, node_address=NODE_ADDRESS, provisioner=_PROVISIONER
+    )
 
 
 def _apiserver_flags(directory: Path) -> list[str]:
