@@ -144,7 +144,7 @@ ResourceList = Annotated[
         json_schema_extra=rules(
             (
                 "self.all(name, type(self[name]) == int ? int(self[name]) >= 0 : "
-                "isQuantity(string(self[name])) && quantity(string(self[name])).sign() >= 0)",
+                "isQuantity(string(self[name])) && quantity(string(self[name])).compareTo(quantity('0')) >= 0)",
                 "a resource is a quantity that is not negative, such as 4, 500m or 16Gi",
             ),
         ),
