@@ -10,6 +10,7 @@ import errno
 import hashlib
 import heapq
 import os
+import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +75,8 @@ class Objects:
 
     async def check_writable(self) -> None:
         """Raise OSError, saying why, when the storage's volume cannot be written. A bucket is not asked."""
-        if self._folder is not None and not os.access(self._folder, os.W_OK | os.X_OK):
-            raise PermissionError(errno.EACCES, f"uid {os.getuid()} cannot write", str(self._folder))
+        if self._folder is not None:
+            await asyncio.to_thread(_write_probe, self._folder)
 
     async def stat(self, path: str) -> Stat:
         """Raises ObjectMissingError."""
@@ -145,6 +146,11 @@ class Objects:
             volume = os.statvfs(self._folder)
             if size > volume.f_bavail * volume.f_frsize:
                 raise StorageFullError(f"{size} bytes do not fit on the store's volume")
+
+
+def _write_probe(folder: Path) -> None:
+    with tempfile.TemporaryFile(dir=folder) as probe:
+        probe.write(b"x")
 
 
 async def _checked(body: AsyncIterator[bytes], sha256: str | None) -> AsyncIterator[bytes]:

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from pointcloud_gateway.cluster import ClusterUnavailableError
 from pointcloud_gateway.delivery import deliver
 from pointcloud_gateway.objects import (
     MAX_CREATE_BYTES,
@@ -39,11 +40,7 @@ class Authenticator(Protocol):
     """Whom a bearer token belongs to."""
 
     async def __call__(self, token: str) -> Identity | None:
-        """None when the token is not accepted. Raises AuthenticationUnavailableError when that cannot be told."""
-
-
-class AuthenticationUnavailableError(Exception):
-    """The API server does not answer; the caller may try again."""
+        """None when the token is not accepted. Raises ClusterUnavailableError when that cannot be told."""
 
 
 class _Refusal(Exception):  # noqa: N818 - an answer, not an error of ours
@@ -70,7 +67,7 @@ def build_store_app(objects: Objects, authenticate: Authenticator, policy: Polic
             ObjectMissingError: _answer(404, "NotFound"),
             ObjectExistsError: _answer(412, "Exists"),
             DigestMismatchError: _answer(422, "DigestMismatch"),
-            AuthenticationUnavailableError: _answer(503, "AuthenticationUnavailable"),
+            ClusterUnavailableError: _answer(503, "ClusterUnavailable"),
             StorageFullError: _answer(507, "StorageFull"),
             ClientDisconnect: _answer(400, "Incomplete"),
         },

@@ -1,0 +1,103 @@
+"""A real control plane, and the real gateway process beside it."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from kubernetes import client, config
+
+from tools.cluster.controlplane import ControlPlane
+from tools.cluster.processes import wait_until
+
+ROOT = Path(__file__).parents[3]
+OPERATOR_ACCOUNT = "system:serviceaccount:default:pointcloud-operator"
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A running gateway: base URLs of both ports, and the folder of its store."""
+
+    public: str
+    store: str
+    folder: Path
+
+
+@contextmanager
+def run_gateway(*, kubeconfig: Path, folder: Path) -> Iterator[Gateway]:
+    """`python -m pointcloud_gateway` on free ports."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT}/operator:{ROOT}/images/gateway",
+        "KUBECONFIG": str(kubeconfig),
+        "POINTCLOUD_STORE": folder.as_uri(),
+        "POINTCLOUD_PORT": "0",
+        "POINTCLOUD_STORE_PORT": "0",
+        "POINTCLOUD_STORE_READERS": OPERATOR_ACCOUNT,
+    }
+    command = [sys.executable, "-m", "pointcloud_gateway"]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            public, store = _announced_ports(process)
+            yield Gateway(f"http://127.0.0.1:{public}", f"http://127.0.0.1:{store}", folder)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def _announced_ports(process: subprocess.Popen[str]) -> tuple[str, str]:
+    assert process.stderr is not None
+    log = []
+    for line in process.stderr:
+        if found := re.search(r"pages on port (\d+), store on port (\d+)", line):
+            return found[1], found[2]
+        log.append(line)
+    raise AssertionError("the gateway ended: " + "".join(log))
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """One control plane for this folder's tests, with the PointcloudJob resource installed."""
+    with ControlPlane.start(tmp_path_factory.mktemp("control-plane")) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def api(control_plane: ControlPlane) -> client.ApiClient:
+    """The official client, as the administrator."""
+    connection: client.ApiClient = config.new_client_from_config(str(control_plane.kubeconfig))
+    (definition,) = (ROOT / "crds").glob("*.yaml")
+    extensions = client.ApiextensionsV1Api(connection)
+    name = extensions.create_custom_resource_definition(yaml.safe_load(definition.read_text())).metadata.name
+    wait_until(lambda: _established(extensions.read_custom_resource_definition(name)), what="the resource", seconds=30)
+    core = client.CoreV1Api(connection)
+    for namespace in ("a", "b"):
+        core.create_namespace({"metadata": {"name": namespace}})
+        wait_until(partial(_has_account, core, namespace), what=f"the service account of {namespace}", seconds=30)
+    return connection
+
+
+def _has_account(core: client.CoreV1Api, namespace: str) -> bool:
+    return bool(core.list_namespaced_service_account(namespace).items)
+
+
+def _established(definition: Any) -> bool:
+    return any(c.type == "Established" and c.status == "True" for c in definition.status.conditions or ())
+
+
+@pytest.fixture(scope="session")
+def gateway(
+    control_plane: ControlPlane, api: client.ApiClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """One gateway for this folder's tests."""
+    del api  # only for its order
+    with run_gateway(kubeconfig=control_plane.kubeconfig, folder=tmp_path_factory.mktemp("store")) as running:
+        yield running

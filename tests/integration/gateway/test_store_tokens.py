@@ -1,0 +1,166 @@
+"""The store with real tokens of real pods, judged by a real API server."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import httpx
+import pytest
+from kubernetes import client
+
+from pointcloud_api.names import STORE_AUDIENCE
+from tests.integration.gateway.conftest import Gateway
+from tools.cluster.controlplane import ControlPlane
+from tools.cluster.processes import wait_until
+
+KEY = "job/0c9d2c5e/5f0c2a91d4"
+CREATE_ONLY = {"If-None-Match": "*"}
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod that no node runs, and what it does at the store."""
+
+    api: client.ApiClient
+    store: str
+    namespace: str
+    name: str
+    uid: str
+
+    def token(self, audience: str | None = STORE_AUDIENCE) -> str:
+        """A token bound to this pod; None asks for the API server's own audience."""
+        reference = {"apiVersion": "v1", "kind": "Pod", "name": self.name, "uid": self.uid}
+        spec = {"audiences": [audience] if audience else [], "boundObjectRef": reference, "expirationSeconds": 600}
+        core = client.CoreV1Api(self.api)
+        answer = core.create_namespaced_service_account_token("default", self.namespace, {"spec": spec})
+        token: str = answer.status.token
+        return token
+
+    def session(self, token: str | None = None) -> httpx.Client:
+        """HTTP with this pod's token; addresses are relative to the objects."""
+        headers = {"Authorization": f"Bearer {token or self.token()}"}
+        return httpx.Client(base_url=f"{self.store}/v1/objects/", headers=headers)
+
+    def folder(self, namespace: str | None = None) -> str:
+        """Where this pod may write."""
+        return f"raw/{namespace or self.namespace}/{KEY}/{self.uid}"
+
+    def force_delete(self) -> None:
+        """Remove the pod from the API, as for an unreachable node: nobody tells the container."""
+        client.CoreV1Api(self.api).delete_namespaced_pod(self.name, self.namespace, grace_period_seconds=0)
+
+
+MakePod = Callable[[str], Pod]
+
+
+@pytest.fixture
+def make_pod(api: client.ApiClient, gateway: Gateway) -> MakePod:
+    def make(namespace: str) -> Pod:
+        pod = {"metadata": {"generateName": "stage-"}, "spec": {"containers": [{"name": "stage", "image": "none"}]}}
+        made = client.CoreV1Api(api).create_namespaced_pod(namespace, pod)
+        return Pod(api, gateway.store, namespace, made.metadata.name, made.metadata.uid)
+
+    return make
+
+
+def test_a_pod_uses_its_own_namespace_and_no_other(make_pod: MakePod) -> None:
+    mine, theirs = make_pod("a"), make_pod("b")
+    with mine.session() as session, theirs.session() as other:
+        assert session.put(f"{mine.folder()}/photos.json", content=b"mine").status_code == 201
+        assert session.get(f"{mine.folder()}/photos.json").content == b"mine"
+        assert other.get(f"{mine.folder()}/photos.json").status_code == 403
+        assert other.get(f"{mine.store}/v1/objects", params={"prefix": "raw/a/"}).status_code == 403
+        assert other.put(f"{theirs.folder(namespace='a')}/x", content=b"").status_code == 403
+        assert other.put(f"raw/a/{KEY}/result.json", content=b"", headers=CREATE_ONLY).status_code == 403
+
+
+def test_a_token_for_the_api_server_is_useless_at_the_store(make_pod: MakePod) -> None:
+    pod = make_pod("a")
+    with pod.session(pod.token(audience=None)) as session:
+        assert session.put(f"{pod.folder()}/x", content=b"").status_code == 401
+        assert session.get(f"{pod.folder()}/x").status_code == 401
+
+
+def test_a_token_for_the_store_is_useless_at_the_api_server(make_pod: MakePod, control_plane: ControlPlane) -> None:
+    pod = make_pod("a")
+    url = f"https://127.0.0.1:{control_plane.port}/api"
+    # The administrator's certificate authority is in the kubeconfig; what is tested is the answer to the token.
+    statuses = {
+        audience: httpx.get(url, verify=False, headers={"Authorization": f"Bearer {token}"}).status_code  # noqa: S501
+        for audience, token in {"store": pod.token(), "api": pod.token(audience=None)}.items()
+    }
+    assert statuses == {"store": 401, "api": 200}
+
+
+def test_the_operator_reads_everything_and_writes_nothing(
+    make_pod: MakePod, api: client.ApiClient, gateway: Gateway
+) -> None:
+    pod = make_pod("a")
+    with pod.session() as session:
+        assert session.put(f"{pod.folder()}/x", content=b"x").status_code == 201
+    core = client.CoreV1Api(api)
+    core.create_namespaced_service_account("default", {"metadata": {"name": "pointcloud-operator"}})
+    spec = {"audiences": [STORE_AUDIENCE], "expirationSeconds": 600}
+    token = core.create_namespaced_service_account_token("pointcloud-operator", "default", {"spec": spec}).status.token
+    with pod.session(token) as session:
+        assert session.get(f"{pod.folder()}/x").content == b"x"
+        listing = session.get(f"{gateway.store}/v1/objects", params={"prefix": f"{pod.folder()}/"}).json()
+        assert listing == {"objects": [{"path": f"{pod.folder()}/x", "size": 1}], "next": None}
+        assert session.put(f"{pod.folder()}/x", content=b"y").status_code == 403
+        assert session.put(f"raw/a/{KEY}/result.json", content=b"", headers=CREATE_ONLY).status_code == 403
+
+
+def test_a_force_deleted_pod_that_goes_on_writing_harms_nobody(make_pod: MakePod, gateway: Gateway) -> None:
+    ghost, successor = make_pod("a"), make_pod("a")
+    result = f"processed/a/{KEY}/result.json"
+    with ghost.session() as haunting, successor.session() as session:
+        haunting.put(f"{ghost.folder()}/points.ply", content=b"half")
+        ghost.force_delete()
+        assert session.put(f"{successor.folder()}/points.ply", content=b"whole").status_code == 201
+        assert session.put(result, content=b"successor", headers=CREATE_ONLY).status_code == 201
+        # Its token may still be believed for the seconds of the cache; even then it reaches nothing of its successor's.
+        assert haunting.put(f"{successor.folder()}/points.ply", content=b"ghost").status_code in {401, 403}
+        assert haunting.put(result, content=b"ghost", headers=CREATE_ONLY).status_code in {401, 412}
+        wait_until(
+            lambda: haunting.put(f"{ghost.folder()}/points.ply", content=b"more").status_code == 401,
+            what="the ghost's token to be refused",
+            seconds=20,
+        )
+        assert session.get(f"{successor.folder()}/points.ply").content == b"whole"
+        assert session.get(result).content == b"successor"
+    assert (gateway.folder / result).read_bytes() == b"successor"
+
+
+def test_of_pods_that_finish_at_once_one_wins(make_pod: MakePod) -> None:
+    pods = [make_pod("a") for _ in range(8)]
+    result = f"potree/a/{KEY}/result.json"
+
+    def finish(pod: Pod) -> int:
+        with pod.session() as session:
+            assert session.put(f"{pod.folder()}/octree.bin", content=pod.uid.encode()).status_code == 201
+            return session.put(result, content=pod.uid.encode(), headers=CREATE_ONLY).status_code
+
+    with ThreadPoolExecutor(len(pods)) as threads:
+        statuses = dict(zip(pods, threads.map(finish, pods), strict=True))
+    (winner,) = (pod for pod, status in statuses.items() if status == 201)
+    assert sorted(statuses.values()) == [201] + [412] * 7
+    with winner.session() as session:
+        assert session.get(result).content == winner.uid.encode()
+        for pod in pods:
+            assert session.get(f"{pod.folder()}/octree.bin").content == pod.uid.encode()
+
+
+def test_without_an_api_server_a_new_token_is_asked_to_try_again(
+    make_pod: MakePod, control_plane: ControlPlane
+) -> None:
+    pod = make_pod("a")
+    with pod.session() as session:
+        control_plane.kill("kube-apiserver")
+        try:
+            answer = session.get(f"{pod.folder()}/x")
+        finally:
+            control_plane.restart("kube-apiserver")
+        assert (answer.status_code, answer.json()["reason"]) == (503, "ClusterUnavailable")
+        wait_until(
+            lambda: session.get(f"{pod.folder()}/x").status_code == 404, what="the API server to be asked", seconds=30
+        )
