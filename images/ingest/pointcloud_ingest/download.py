@@ -103,7 +103,7 @@ class Downloader:
         length = response.headers.get("Content-Length", "")
         expected = transfer.file.tell() + int(length) if length.isdecimal() else None
         self._budget.check_bytes(expected or 0)
-        for chunk in response.iter_raw(1 << 18):
+        for chunk in response.iter_raw():
             transfer.file.write(chunk)
             arrived = transfer.file.tell()
             self._budget.check_bytes(arrived)

@@ -123,7 +123,7 @@ class Store:
             if response.status_code == httpx.codes.OK and offset:
                 os.ftruncate(descriptor, 0)
                 os.lseek(descriptor, 0, os.SEEK_SET)
-            for chunk in response.iter_bytes(CHUNK):
+            for chunk in response.iter_bytes():
                 _write(descriptor, chunk)
 
     def _url(self, path: str) -> str:
