@@ -1,3 +1,3 @@
 """Fixtures that several folders of tests share."""
 
-pytest_plugins = ["tests.fixtures.store", "tests.fixtures.browser"]
+pytest_plugins = ["tests.fixtures.store", "tests.fixtures.browser", "tests.fixtures.viewer"]

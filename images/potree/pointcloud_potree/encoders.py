@@ -42,8 +42,8 @@ class Content:
     rows: npt.NDArray[np.uint32]
 
 
-def write_default(content: Content, path: Path, advance: Callable[[int], None]) -> ByteSizes:
-    """Write uncompressed points; return the bytes of each node.
+def write_uncompressed(content: Content, path: Path, advance: Callable[[int], None]) -> ByteSizes:
+    """Write the points as they are, Potree's DEFAULT; return the bytes of each node.
 
     Args:
         content: What to write.
@@ -57,7 +57,7 @@ def write_default(content: Content, path: Path, advance: Callable[[int], None]) 
         for start in range(0, len(rows), BATCH_POINTS):
             batch = rows[start : start + BATCH_POINTS]
             out = buffer[: len(batch)]
-            kernels.encode_default(content.positions, content.colours, batch, offset, grid.scale, out)
+            kernels.encode_uncompressed(content.positions, content.colours, batch, offset, grid.scale, out)
             file.write(out.data)
             advance(start + len(batch))
     return content.nodes.num_points.astype(np.uint64) * np.uint64(kernels.POINT_BYTES)

@@ -164,7 +164,7 @@ def sample_level(keys: Any, key_levels: int, cell_level: int, level: int, stored
 
 
 @_compiled(parallel=True)
-def encode_default(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
+def encode_uncompressed(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
     positions: Any, colours: Any, rows: Any, offset: Any, scale: float, out: Any
 ) -> None:
     """Write points as Potree's DEFAULT encoding has them: int32 x, y, z and uint16 r, g, b, interleaved.

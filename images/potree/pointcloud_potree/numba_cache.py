@@ -14,10 +14,11 @@ architecture.
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import get_args
 
 import numpy as np
 from numba.core.caching import UserProvidedCacheLocator
+
+from pointcloud_api.resource import Encoding
 
 
 class BakedCacheLocator(UserProvidedCacheLocator):
@@ -31,10 +32,10 @@ class BakedCacheLocator(UserProvidedCacheLocator):
 
 def compile_kernels() -> None:
     """Fill the cache by converting the smallest cloud that reaches every kernel."""
-    from pointcloud_potree.octree import Encoding, write_octree  # noqa: PLC0415 - numba imports the locator first
+    from pointcloud_potree.octree import write_octree  # noqa: PLC0415 - numba imports the locator first
 
     with TemporaryDirectory() as folder:
-        for encoding in get_args(Encoding):
+        for encoding in Encoding:
             write_octree(np.zeros((1, 3)), np.zeros((1, 3), np.uint8), Path(folder), encoding=encoding)
 
 

@@ -8,13 +8,14 @@ below it. Every point is stored exactly once. The same input gives the same byte
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 
 import numba
 import numpy as np
 
+from pointcloud_api.resource import Encoding
 from pointcloud_potree import hierarchy
-from pointcloud_potree.encoders import ByteSizes, Colours, Content, write_brotli, write_default
+from pointcloud_potree.encoders import ByteSizes, Colours, Content, write_brotli, write_uncompressed
 from pointcloud_potree.grid import Grid, Positions, UnusableCloudError, Vector, fit_grid
 from pointcloud_potree.metadata import (
     BoundingBox,
@@ -29,7 +30,6 @@ from pointcloud_potree.nodes import CELL_LEVELS, build_nodes
 # Rows are counted in 32 bits, and so are a node's points in hierarchy.bin.
 MAX_POINTS: Final = 2**32 - 1
 
-Encoding = Literal["default", "brotli"]
 Progress = Callable[[str, int, int], None]
 
 
@@ -57,7 +57,7 @@ def write_octree(  # noqa: PLR0913 - two inputs, one output, and options by keyw
     colours: Colours,
     folder: Path,
     *,
-    encoding: Encoding = "brotli",
+    encoding: Encoding = Encoding.BROTLI,
     name: str = "",
     threads: int = 1,
     progress: Progress = lambda _step, _done, _total: None,
@@ -70,7 +70,7 @@ def write_octree(  # noqa: PLR0913 - two inputs, one output, and options by keyw
         positions: float64 (N, 3), in any unit; C-contiguous. Rows with NaN or infinity are dropped.
         colours: uint8 (N, 3), red, green, blue; C-contiguous.
         folder: Made if missing; files of the same names are replaced, metadata.json last.
-        encoding: `default` is uncompressed, 18 bytes a point; `brotli` takes about 8.
+        encoding: Uncompressed takes 18 bytes a point, Brotli about 7.
         name: Shown by viewers.
         threads: How many to use. Has no influence on the result.
         progress: Called with a step's name and how many of its points are done.
@@ -133,8 +133,8 @@ def _write_points(content: Content, path: Path, encoding: Encoding, threads: int
     def advance(done: int) -> None:
         progress("encode", done, total)
 
-    if encoding == "default":
-        return write_default(content, path, advance)
+    if encoding is Encoding.UNCOMPRESSED:
+        return write_uncompressed(content, path, advance)
     return write_brotli(content, path, advance, threads=threads)
 
 
@@ -150,7 +150,7 @@ def _metadata(content: Content, *, name: str, encoding: Encoding, first_chunk_si
         scale=[grid.scale] * 3,
         spacing=grid.side / 2**CELL_LEVELS,
         bounding_box=BoundingBox(min=[*grid.offset], max=[edge + grid.side for edge in grid.offset]),
-        encoding="DEFAULT" if encoding == "default" else "BROTLI",
+        encoding="DEFAULT" if encoding is Encoding.UNCOMPRESSED else "BROTLI",
         attributes=[
             position_attribute(low, high),
             rgb_attribute([float(c) * 256 for c in reds_low], [float(c) * 256 for c in reds_high]),

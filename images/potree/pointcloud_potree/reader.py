@@ -5,7 +5,7 @@ through the tree node by node, so its memory does not grow with the cloud.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -133,12 +133,18 @@ class Octree:
         return np.asarray(offset + quanta * scale, np.float64)
 
 
-def verify_octree(folder: Path, expected: Fingerprint | None = None) -> int:
+def verify_octree(
+    folder: Path,
+    expected: Fingerprint | None = None,
+    *,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> int:
     """Read every point and check it against its node, the totals and the bounds.
 
     Args:
         folder: With metadata.json, hierarchy.bin and octree.bin.
         expected: Of the points that it was made from.
+        progress: Called with the points checked so far and all points.
 
     Returns:
         The number of nodes.
@@ -160,6 +166,7 @@ def verify_octree(folder: Path, expected: Fingerprint | None = None) -> int:
             _check_inside(octree, node, positions)
             low, high = np.minimum(low, positions.min(axis=0)), np.maximum(high, positions.max(axis=0))
             points += node.num_points
+            progress(points, metadata.points)
             digest = (digest + _digest(quanta, colours)) % 2**64
         length = file.seek(0, 2)
     tight = metadata.attributes[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 import brotli
 import numpy as np
 
+from pointcloud_api.resource import Encoding
 from pointcloud_potree.hierarchy import hierarchy_chunks
 from pointcloud_potree.nodes import Nodes
 from pointcloud_potree.octree import write_octree
@@ -19,7 +20,7 @@ COLOURS = np.array([[255, 0, 1], [1, 2, 3], [10, 20, 30]], np.uint8)
 
 
 def test_default_points_are_interleaved_integers_with_16_bit_colours(tmp_path: Path) -> None:
-    write_octree(CORNERS, COLOURS, tmp_path, encoding="default")
+    write_octree(CORNERS, COLOURS, tmp_path, encoding=Encoding.UNCOMPRESSED)
     points = struct.iter_unpack("<3i3H", (tmp_path / "octree.bin").read_bytes())
     assert list(points) == [
         (0, 0, 0, 255 << 8, 0, 1 << 8),
@@ -33,7 +34,7 @@ def interleave(x: int, y: int, z: int) -> int:
 
 
 def test_brotli_points_are_morton_codes_of_high_and_low_halves_then_of_colours(tmp_path: Path) -> None:
-    write_octree(CORNERS, COLOURS, tmp_path, encoding="brotli")
+    write_octree(CORNERS, COLOURS, tmp_path, encoding=Encoding.BROTLI)
     words = struct.unpack("<9Q", brotli.decompress((tmp_path / "octree.bin").read_bytes()))
     assert words == (
         *(0, 0),
@@ -46,7 +47,7 @@ def test_brotli_points_are_morton_codes_of_high_and_low_halves_then_of_colours(t
 
 
 def test_metadata_is_what_loaders_ask_for(tmp_path: Path) -> None:
-    write_octree(CORNERS + np.array([0, 0, 100]), COLOURS, tmp_path, encoding="brotli", name="scene")
+    write_octree(CORNERS + np.array([0, 0, 100]), COLOURS, tmp_path, encoding=Encoding.BROTLI, name="scene")
     metadata = json.loads((tmp_path / "metadata.json").read_text())
     side = 2.0**18
     assert metadata["version"] == "2.0"

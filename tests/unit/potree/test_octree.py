@@ -9,16 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pointcloud_api.resource import Encoding
 from pointcloud_potree.grid import UnusableCloudError
 from pointcloud_potree.nodes import LEAF_CAPACITY
-from pointcloud_potree.octree import FILES, Encoding, write_octree
+from pointcloud_potree.octree import FILES, write_octree
 from pointcloud_potree.reader import Node, Octree, fingerprint, verify_octree
 
 Positions = npt.NDArray[np.float64]
 Colours = npt.NDArray[np.uint8]
 Cloud = tuple[Positions, Colours]
-
-ENCODINGS: tuple[Encoding, ...] = ("default", "brotli")
 
 
 def make_cloud(
@@ -57,7 +56,7 @@ clouds = st.builds(
 
 
 @settings(max_examples=25, deadline=None)
-@given(cloud=clouds, encoding=st.sampled_from(ENCODINGS))
+@given(cloud=clouds, encoding=st.sampled_from(Encoding))
 def test_every_point_is_stored_once_within_half_a_quantum(
     tmp_path_factory: pytest.TempPathFactory, cloud: Cloud, encoding: Encoding
 ) -> None:
@@ -80,7 +79,7 @@ def test_leaves_are_small_and_inner_nodes_show_one_point_a_cell(
     tmp_path_factory: pytest.TempPathFactory, cloud: Cloud
 ) -> None:
     folder = tmp_path_factory.mktemp("octree")
-    write_octree(*cloud, folder, encoding="default")
+    write_octree(*cloud, folder, encoding=Encoding.UNCOMPRESSED)
 
     octree = Octree(folder)
     side = octree.metadata.bounding_box.max[0] - octree.metadata.bounding_box.min[0]
@@ -97,7 +96,7 @@ def test_leaves_are_small_and_inner_nodes_show_one_point_a_cell(
 
 def test_points_of_an_inner_node_are_spaced_more_evenly_than_at_random(tmp_path: Path) -> None:
     positions, colours = make_cloud(points=300_000, seed=5)
-    write_octree(positions, colours, tmp_path, encoding="default")
+    write_octree(positions, colours, tmp_path, encoding=Encoding.UNCOMPRESSED)
 
     octree = Octree(tmp_path)
     with (tmp_path / "octree.bin").open("rb") as file:
@@ -111,7 +110,7 @@ def test_points_of_an_inner_node_are_spaced_more_evenly_than_at_random(tmp_path:
     assert np.hypot(*(inside - 0.5).T).mean() < 0.2
 
 
-@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("encoding", Encoding)
 def test_the_same_points_give_the_same_bytes_on_any_number_of_threads(tmp_path: Path, encoding: Encoding) -> None:
     cloud = make_cloud(points=60_000, seed=3, shape="clusters")
     for threads in (1, 2, 7):
@@ -122,13 +121,13 @@ def test_the_same_points_give_the_same_bytes_on_any_number_of_threads(tmp_path: 
 
 def test_both_encodings_hold_the_same_points(tmp_path: Path) -> None:
     cloud = make_cloud(points=30_000, seed=4, shape="ball")
-    for encoding in ENCODINGS:
+    for encoding in Encoding:
         write_octree(*cloud, tmp_path / encoding, encoding=encoding)
-    plain, packed = read_all(tmp_path / "default"), read_all(tmp_path / "brotli")
+    plain, packed = read_all(tmp_path / "uncompressed"), read_all(tmp_path / "brotli")
     assert [node.name for node in plain[1]] == [node.name for node in packed[1]]
     assert np.array_equal(plain[2], packed[2])
     assert np.array_equal(plain[3], packed[3])
-    assert (tmp_path / "brotli/octree.bin").stat().st_size < (tmp_path / "default/octree.bin").stat().st_size
+    assert (tmp_path / "brotli/octree.bin").stat().st_size < (tmp_path / "uncompressed/octree.bin").stat().st_size
 
 
 def test_identical_points_are_one_leaf(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pointcloud_api.resource import Encoding
 from pointcloud_potree.octree import write_octree
 from pointcloud_potree.reader import CorruptOctreeError, Fingerprint, Octree, fingerprint, verify_octree
 
@@ -16,7 +17,7 @@ from pointcloud_potree.reader import CorruptOctreeError, Fingerprint, Octree, fi
 def octree(tmp_path: Path) -> tuple[Path, Fingerprint]:
     rng = np.random.default_rng(1)
     positions, colours = rng.random((40_000, 3)), rng.integers(0, 256, (40_000, 3), dtype=np.uint8)
-    write_octree(positions, colours, tmp_path, encoding="default")
+    write_octree(positions, colours, tmp_path, encoding=Encoding.UNCOMPRESSED)
     return tmp_path, fingerprint(Octree(tmp_path), positions, colours)
 
 

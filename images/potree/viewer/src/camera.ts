@@ -4,10 +4,11 @@ import { PerspectiveCamera, Sphere, Vector3 } from 'three';
 import { OrbitControls } from 'three/addons/controls/OrbitControls.js';
 import type { Metadata, View } from './metadata';
 
-// COLMAP's cameras look along +Z with Y down; without any hint of a view we stand where its first camera may.
-const COLMAP_UP = new Vector3(0, -1, 0);
-const COLMAP_EYE = new Vector3(-0.35, -0.45, -1).normalize();
-const FIELD_OF_VIEW = 50;
+// Without a hint of a view, as surveyors have it: Z is up, and we look north from above.
+const UP = new Vector3(0, 0, 1);
+const EYE = new Vector3(-0.4, -0.8, 0.5).normalize();
+// Vertical, in degrees; whoever writes a view.json reckons with it.
+const FIELD_OF_VIEW = 60;
 
 export class OrbitCamera {
   readonly camera: PerspectiveCamera;
@@ -23,7 +24,7 @@ export class OrbitCamera {
     this.sphere.radius ||= 1;
     this.camera = new PerspectiveCamera(FIELD_OF_VIEW, 1);
     // OrbitControls reads the up direction once, when it is made.
-    this.camera.up.copy(view.up?.lengthSq() ? view.up : COLMAP_UP).normalize();
+    this.camera.up.copy(view.up?.lengthSq() ? view.up : UP).normalize();
     this.controls = new OrbitControls(this.camera, canvas);
     this.controls.enableDamping = true;
     this.controls.zoomToCursor = true;
@@ -33,10 +34,12 @@ export class OrbitCamera {
     const target = this.view.target ?? this.sphere.center;
     this.controls.target.copy(target);
     if (this.view.position && this.view.position.distanceToSquared(target) > 0) {
-      this.camera.position.copy(this.view.position);
+      // The view is meant for a screen that is at least as wide as it is high; in a narrower one we stand back.
+      const back = Math.max(1, 1 / this.camera.aspect);
+      this.camera.position.copy(this.view.position).sub(target).multiplyScalar(back).add(target);
     } else {
       const halfAngle = (Math.min(FIELD_OF_VIEW, FIELD_OF_VIEW * this.camera.aspect) * Math.PI) / 360;
-      this.camera.position.copy(target).addScaledVector(COLMAP_EYE, this.sphere.radius / Math.sin(halfAngle));
+      this.camera.position.copy(target).addScaledVector(EYE, this.sphere.radius / Math.sin(halfAngle));
     }
     this.update();
   }

@@ -7,8 +7,12 @@ import type { ViewerState } from './state';
 const BUDGETS = [200_000, 500_000, 2_000_000, 5_000_000];
 const DESKTOP_BUDGET = 2;
 const PHONE_BUDGET = 1;
-// A sparse cloud of a few thousand points needs larger dots to be seen as a surface.
-const SPARSE_POINTS = 50_000;
+// The fewer points a cloud has, the larger its dots must be to be seen as a surface.
+const POINT_SIZES = [
+  { fewerThan: 50_000, size: 4 },
+  { fewerThan: 1_000_000, size: 3 },
+  { fewerThan: Infinity, size: 2 },
+];
 
 export interface Settings {
   pointSize: number;
@@ -30,7 +34,7 @@ export class Panel {
     document.title = title;
     element('title').textContent = title;
     element('encoding').textContent = metadata.encoding.toLowerCase();
-    this.size.value = metadata.points < SPARSE_POINTS ? '4' : '2';
+    this.size.value = String(POINT_SIZES.find(({ fewerThan }) => metadata.points < fewerThan)?.size);
     this.budget.value = String(phone ? PHONE_BUDGET : DESKTOP_BUDGET);
   }
 
@@ -53,11 +57,12 @@ export class Panel {
 }
 
 export function showLoading(active: boolean): void {
-  element('loading').classList.toggle('active', active);
+  element('loading').hidden = !active;
 }
 
 export function showFailure(failure: Failure): void {
   showLoading(false);
+  element('panel').hidden = true;
   element('error').hidden = false;
   element('error-message').textContent = failure.message;
   element('error-remedy').textContent = failure.remedy;

@@ -1,0 +1,80 @@
+"""The convert stage from end to end: points in, a folder that any web server can show a point cloud from out."""
+
+import shutil
+from pathlib import Path
+from typing import Final
+
+from pointcloud_api.stages import (
+    POINTS_FILE,
+    VIEW_FILE,
+    VIEWER_PAGE,
+    ConvertDocument,
+    Figures,
+    Reason,
+    StageWarning,
+)
+from pointcloud_potree.grid import UnusableCloudError
+from pointcloud_potree.octree import FILES, OctreeSummary, write_octree
+from pointcloud_potree.ply import read_ply
+from pointcloud_potree.reader import Octree, fingerprint, verify_octree
+from pointcloud_stage import Outcome, StageContext, StageFailure
+from pointcloud_stage.limits import cpu_limit
+
+VIEWER: Final = Path(__file__).parents[1] / "viewer" / "dist"
+"""The built viewer page, in the image as in a checkout."""
+
+
+def convert(context: StageContext[ConvertDocument]) -> Outcome:
+    """Run the stage. Raises StageFailure when the points cannot be shown."""
+    context.progress.plan(download=10, sort=20, sample=10, encode=40, verify=20)
+    folder = context.scratch / "site"
+    shutil.copytree(VIEWER, folder)
+    summary = _write_verified_octree(context, folder)
+    artefacts: tuple[str, ...] = (*FILES, VIEWER_PAGE)
+    if context.upstream is not None and context.upstream.artefact(VIEW_FILE) is not None:
+        context.fetch(VIEW_FILE, folder / VIEW_FILE)
+        artefacts = (*artefacts, VIEW_FILE)
+    before = context.upstream.figures if context.upstream else Figures()
+    return Outcome(
+        folder=folder,
+        artefacts=artefacts,
+        figures=before.model_copy(update={"points": summary.points, "nodes": summary.nodes}),
+        warnings=_warnings(summary),
+    )
+
+
+def _write_verified_octree(context: StageContext[ConvertDocument], folder: Path) -> OctreeSummary:
+    """Write the octree and read all of it back: what is published was seen to hold every point once."""
+    progress = context.progress
+    progress.update("download", 0, 1, "files")
+    positions, colours = read_ply(context.fetch(POINTS_FILE, context.scratch / POINTS_FILE))
+    progress.update("download", 1, 1, "files")
+    try:
+        summary = write_octree(
+            positions,
+            colours,
+            folder,
+            encoding=context.document.settings.encoding,
+            name=context.document.name,
+            threads=cpu_limit(),
+            progress=lambda step, done, total: progress.update(step, done, total, "points"),
+        )
+    except UnusableCloudError as error:
+        raise StageFailure(
+            Reason.TOO_FEW_POINTS,
+            f"The reconstruction cannot be shown: {error}.",
+            "Take more photos that overlap, and look at the warnings of the reconstruct stage.",
+        ) from error
+    verify_octree(
+        folder,
+        fingerprint(Octree(folder), positions, colours),
+        progress=lambda done, total: progress.update("verify", done, total, "points"),
+    )
+    return summary
+
+
+def _warnings(summary: OctreeSummary) -> tuple[StageWarning, ...]:
+    if summary.dropped == 0:
+        return ()
+    message = f"{summary.dropped} points without finite coordinates were left out."
+    return (StageWarning(reason="PointsDropped", message=message),)

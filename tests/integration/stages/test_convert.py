@@ -1,0 +1,130 @@
+"""The convert stage as a pod runs it: a process of its own, against the real store, after a reconstruct result."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pointcloud_api.names import StageName, artefact_path, result_path, stage_prefix
+from pointcloud_api.resource import Encoding
+from pointcloud_api.stages import (
+    POINTS_FILE,
+    VIEW_FILE,
+    Artefact,
+    ConvertDocument,
+    ConvertSettings,
+    ExitCode,
+    Figures,
+    Reason,
+    StageResult,
+)
+from pointcloud_potree.reader import Octree, fingerprint, verify_octree
+from tests.fixtures.stages import StageRun, run_stage
+from tests.fixtures.store import StoreServer
+
+JOB = {"namespace": "surveys", "name": "beach", "uid": "6f1f"}
+RECONSTRUCT_POD = "reconstruct-pod"
+HEADER = """ply
+format binary_little_endian 1.0
+element vertex {count}
+property float x
+property float y
+property float z
+property uchar red
+property uchar green
+property uchar blue
+end_header
+"""
+ROW = np.dtype([("position", "<f4", 3), ("colour", "u1", 3)])
+
+
+def cloud(points: int) -> np.ndarray[tuple[int], np.dtype[np.void]]:
+    rng = np.random.default_rng(1)
+    rows = np.zeros(points, ROW)
+    rows["position"] = rng.normal(0, 10, (points, 3))
+    rows["colour"] = rng.integers(0, 256, (points, 3))
+    return rows
+
+
+def reconstructed(store: StoreServer, files: dict[str, bytes]) -> None:
+    """Leave files in the store as a reconstruct pod does."""
+    prefix = stage_prefix(stage=StageName.RECONSTRUCT, key="points", **JOB)
+    artefacts = []
+    for path, content in files.items():
+        stored = store.folder / artefact_path(prefix, RECONSTRUCT_POD, path)
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        stored.write_bytes(content)
+        artefacts.append(Artefact(path=path, size=len(content), sha256=hashlib.sha256(content).hexdigest()))
+    result = StageResult(
+        stage=StageName.RECONSTRUCT,
+        key="points",
+        pod_uid=RECONSTRUCT_POD,
+        artefacts=tuple(artefacts),
+        figures=Figures(images_found=18, images_registered=17),
+    )
+    (store.folder / result_path(prefix)).write_text(result.model_dump_json())
+
+
+def run(store: StoreServer, tmp_path: Path, *, encoding: Encoding = Encoding.BROTLI) -> StageRun:
+    document = ConvertDocument(
+        **JOB,
+        key="octree",
+        attempt=1,
+        store_url=store.url,
+        upstream="points",
+        settings=ConvertSettings(encoding=encoding),
+    )
+    return run_stage("pointcloud_potree", document, store=store, tmp_path=tmp_path)
+
+
+def ply(rows: np.ndarray[tuple[int], np.dtype[np.void]]) -> bytes:
+    return HEADER.format(count=len(rows)).encode() + rows.tobytes()
+
+
+@pytest.mark.usefixtures("viewer_page")
+@pytest.mark.parametrize("encoding", Encoding)
+def test_points_become_a_folder_that_shows_them(store_server: StoreServer, tmp_path: Path, encoding: Encoding) -> None:
+    rows = cloud(30_000)
+    view = json.dumps({"title": "Beach", "position": [0, 0, 30], "target": [0, 0, 0]}).encode()
+    reconstructed(store_server, {POINTS_FILE: ply(rows), VIEW_FILE: view})
+
+    stage = run(store_server, tmp_path, encoding=encoding)
+
+    assert stage.exit_code == ExitCode.DONE, stage.stdout
+    octree = Octree(stage.folder)
+    expected = fingerprint(octree, rows["position"].astype(np.float64), rows["colour"])
+    assert verify_octree(stage.folder, expected) == stage.result.figures.nodes
+    assert octree.metadata.encoding == ("BROTLI" if encoding is Encoding.BROTLI else "DEFAULT")
+    assert stage.result.figures.points == len(rows)
+    assert stage.result.figures.images_registered == 17
+    assert (stage.folder / VIEW_FILE).read_bytes() == view
+    assert "./assets/" in (stage.folder / "index.html").read_text()
+    assert list(dict.fromkeys(p.step for p in stage.progress)) == [
+        "download", "sort", "sample", "encode", "verify", "upload",
+    ]  # fmt: skip
+    assert stage.progress[-1].percent == 100
+
+
+@pytest.mark.usefixtures("viewer_page")
+def test_points_that_are_not_numbers_are_left_out_with_a_warning(store_server: StoreServer, tmp_path: Path) -> None:
+    rows = cloud(100)
+    rows["position"][7, 1] = np.nan
+    reconstructed(store_server, {POINTS_FILE: ply(rows)})
+    result = run(store_server, tmp_path).result
+    assert result.figures.points == 99
+    assert [warning.reason for warning in result.warnings] == ["PointsDropped"]
+
+
+@pytest.mark.usefixtures("viewer_page")
+def test_no_points_at_all_is_told_with_a_remedy(store_server: StoreServer, tmp_path: Path) -> None:
+    reconstructed(store_server, {POINTS_FILE: ply(cloud(0))})
+    error = run(store_server, tmp_path).assert_failed(Reason.TOO_FEW_POINTS, ExitCode.BAD_DATA)
+    assert "nothing to show" in error.message
+
+
+@pytest.mark.usefixtures("viewer_page")
+def test_points_lost_by_the_store_are_asked_for_again(store_server: StoreServer, tmp_path: Path) -> None:
+    reconstructed(store_server, {VIEW_FILE: b"{}"})
+    run(store_server, tmp_path).assert_failed(Reason.UPSTREAM_MISSING, ExitCode.TRY_AGAIN)
