@@ -121,7 +121,8 @@ def to_bring_up(state: Path, *, control_plane_only: bool) -> Cluster:
     """
     wanted = _CONTROL_PLANE if control_plane_only else _wanted()
     current = _current(state)
-    if current and wanted and current != wanted:
+    unfit = current != wanted if wanted else current == _CONTROL_PLANE
+    if current and unfit:
         raise ClusterError(f"a cluster of another kind ({current}) is up: take it down first, with `make cluster-down`")
     name = current or wanted or _choose()
     cluster = _make(name, state)

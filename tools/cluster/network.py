@@ -9,6 +9,7 @@ translated back, and on a bridge the answer would take the short cut.
 import base64
 import contextlib
 import json
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,7 @@ def remove() -> None:
             namespace.unlink(missing_ok=True)
         for result in _CNI_RESULTS.glob(f"*-{attachment['containerId']}-*"):  # this one, and loopback's
             result.unlink()
+    _remove_unused_hostport_chains()
     if Path(f"/sys/class/net/{_INTERFACE}").exists():
         command(["ip", "link", "delete", _INTERFACE])
     for family, table in (("ip", NAME), *_KUBE_PROXY_TABLES):
@@ -101,3 +103,18 @@ def _detach(attachment: dict[str, Any], namespace: Path) -> None:
         # A half-made connection cannot be undone whole; its namespace, which follows, holds what is left.
         with contextlib.suppress(ClusterError):
             command([str(cni_plugins() / plugin["type"])], stdin=json.dumps(asked), environment=environment)
+
+
+def _remove_unused_hostport_chains() -> None:
+    """Remove the chains in which portmap keeps every network's hostPorts, if no network has one any more."""
+    rules = command(["iptables", "--table", "nat", "--list-rules"]).splitlines()
+    if any(rule.startswith("-A CNI-HOSTPORT-DNAT ") for rule in rules):
+        return
+    chains = [rule.split()[1] for rule in rules if rule.startswith("-N CNI-HOSTPORT-")]
+    for rule in rules:
+        arguments = shlex.split(rule)
+        if arguments[0] == "-A" and arguments[-1] in chains:  # a jump to it
+            command(["iptables", "--table", "nat", "--delete", *arguments[1:]])
+    for chain in chains:
+        command(["iptables", "--table", "nat", "--flush", chain])
+        command(["iptables", "--table", "nat", "--delete-chain", chain])

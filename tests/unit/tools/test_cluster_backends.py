@@ -60,6 +60,8 @@ def test_a_cluster_of_another_kind_is_not_brought_up_over_the_first(
     bare_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backends.to_bring_up(bare_machine, control_plane_only=True)
+    with pytest.raises(ClusterError, match="make cluster-down"):  # asked for nothing in particular: for a node
+        backends.to_bring_up(bare_machine, control_plane_only=False)
     monkeypatch.setenv(backends.CHOICE_VARIABLE, "kubeconfig")
     monkeypatch.setenv("KUBECONFIG", "/etc/theirs")
     with pytest.raises(ClusterError, match="make cluster-down"):
