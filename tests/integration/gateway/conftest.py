@@ -2,6 +2,7 @@
 
 import os
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
-from kubernetes import client, config
 
 from tools.cluster.controlplane import ControlPlane
 from tools.cluster.processes import wait_until
@@ -71,31 +72,40 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
 
 
 @pytest.fixture(scope="session")
-def api(control_plane: ControlPlane) -> client.ApiClient:
-    """The official client, as the administrator."""
-    connection: client.ApiClient = config.new_client_from_config(str(control_plane.kubeconfig))
-    (definition,) = (ROOT / "crds").glob("*.yaml")
-    extensions = client.ApiextensionsV1Api(connection)
-    name = extensions.create_custom_resource_definition(yaml.safe_load(definition.read_text())).metadata.name
-    wait_until(lambda: _established(extensions.read_custom_resource_definition(name)), what="the resource", seconds=30)
-    core = client.CoreV1Api(connection)
-    for namespace in ("a", "b"):
-        core.create_namespace({"metadata": {"name": namespace}})
-        wait_until(partial(_has_account, core, namespace), what=f"the service account of {namespace}", seconds=30)
-    return connection
+def api(control_plane: ControlPlane) -> Iterator[httpx.Client]:
+    """The API server as the administrator, with the PointcloudJob resource and the namespaces a and b."""
+    server = control_plane.api
+    trust = ssl.create_default_context(cafile=server.authority)
+    trust.load_cert_chain(server.certificate, server.key)
+    with httpx.Client(base_url=server.url, verify=trust, event_hooks={"response": [_expect_success]}) as session:
+        (definition,) = (ROOT / "crds").glob("*.yaml")
+        definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+        made = session.post(definitions, json=yaml.safe_load(definition.read_text())).json()
+        address = f"{definitions}/{made['metadata']['name']}"
+        wait_until(lambda: _established(session.get(address).json()), what="the resource", seconds=30)
+        for namespace in ("a", "b"):
+            session.post("/api/v1/namespaces", json={"metadata": {"name": namespace}})
+            wait_until(partial(_has_account, session, namespace), what="the default service account", seconds=30)
+        yield session
 
 
-def _has_account(core: client.CoreV1Api, namespace: str) -> bool:
-    return bool(core.list_namespaced_service_account(namespace).items)
+def _expect_success(response: httpx.Response) -> None:
+    if response.is_error:
+        raise AssertionError(f"{response.request.url}: {response.status_code} {response.read().decode()}")
+
+
+def _has_account(session: httpx.Client, namespace: str) -> bool:
+    return bool(session.get(f"/api/v1/namespaces/{namespace}/serviceaccounts").json()["items"])
 
 
 def _established(definition: Any) -> bool:
-    return any(c.type == "Established" and c.status == "True" for c in definition.status.conditions or ())
+    conditions = definition.get("status", {}).get("conditions") or []
+    return any(c["type"] == "Established" and c["status"] == "True" for c in conditions)
 
 
 @pytest.fixture(scope="session")
 def gateway(
-    control_plane: ControlPlane, api: client.ApiClient, tmp_path_factory: pytest.TempPathFactory
+    control_plane: ControlPlane, api: httpx.Client, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     """One gateway for this folder's tests."""
     del api  # only for its order

@@ -6,7 +6,6 @@ from typing import Any
 
 import httpx
 import pytest
-from kubernetes import client
 
 from pointcloud_api.names import GROUP, PLURAL, VERSION, StageName, artefact_path, result_path, stage_prefix
 from pointcloud_api.stages import StageResult
@@ -15,15 +14,16 @@ from tools.cluster.processes import wait_until
 
 KEY = "9d1e44b07c"
 OTHER_KEY = "1122334455"
+COLLECTION = f"/apis/{GROUP}/{VERSION}/namespaces/a/{PLURAL}"
 HTML = {"Accept": "text/html"}
 
 
 class JobResource:
     """A PointcloudJob whose status the test writes, playing the operator, and whose octrees it makes."""
 
-    def __init__(self, api: client.ApiClient, gateway: Gateway, name: str) -> None:
+    def __init__(self, api: httpx.Client, gateway: Gateway, name: str) -> None:
         self.name = name
-        self._objects = client.CustomObjectsApi(api)
+        self._api = api
         self._gateway = gateway
         self.uid = self._create()
 
@@ -34,19 +34,22 @@ class JobResource:
             "metadata": {"name": self.name},
             "spec": {"source": {"urls": ["https://example.com/photos.zip"]}},
         }
-        made = self._objects.create_namespaced_custom_object(GROUP, VERSION, "a", PLURAL, body)
-        uid: str = made["metadata"]["uid"]
+        uid: str = self._api.post(COLLECTION, json=body).json()["metadata"]["uid"]
         return uid
 
     def set_status(self, **status: Any) -> None:
-        self._objects.patch_namespaced_custom_object_status(GROUP, VERSION, "a", PLURAL, self.name, {"status": status})
+        self._api.patch(
+            f"{COLLECTION}/{self.name}/status",
+            content=json.dumps({"status": status}),
+            headers={"Content-Type": "application/merge-patch+json"},
+        )
 
     def recreate(self) -> None:
         self.delete()
         self.uid = self._create()
 
     def delete(self) -> None:
-        self._objects.delete_namespaced_custom_object(GROUP, VERSION, "a", PLURAL, self.name)
+        self._api.delete(f"{COLLECTION}/{self.name}")
 
     def finish(self, key: str, files: dict[str, bytes], *, pod_uid: str = "winner") -> None:
         """Leave in the store what a convert pod leaves."""
@@ -60,7 +63,7 @@ class JobResource:
 
 
 @pytest.fixture
-def job(api: client.ApiClient, gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[JobResource]:
+def job(api: httpx.Client, gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[JobResource]:
     resource = JobResource(api, gateway, f"job-{abs(hash(request.node.name)) % 10**8}")
     yield resource
     resource.delete()

@@ -1,7 +1,8 @@
 """Whose a token is, by TokenReview: only tokens made for the store's audience count.
 
-The API server stops accepting a token bound to a pod once that pod is gone, force-deleted or not; the positive
-cache delays that by at most `ACCEPTED_SECONDS`, which is harmless, because a pod writes into its own folder only.
+The API server stops accepting a token bound to a pod once that pod is gone, force-deleted or not. It remembers a
+yes for 10 s itself, to which the cache here adds `ACCEPTED_SECONDS`; that is harmless, because a pod writes into its
+own folder only.
 """
 
 from typing import Final
@@ -13,7 +14,7 @@ from pointcloud_gateway.cache import CoalescingCache
 from pointcloud_gateway.cluster import Cluster
 from pointcloud_gateway.store.authorisation import Identity
 
-ACCEPTED_SECONDS: Final = 10.0
+ACCEPTED_SECONDS: Final = 5.0
 REFUSED_SECONDS: Final = 2.0
 MAX_TOKEN_LENGTH: Final = 16_384
 """Service-account tokens have about 1,000 characters; nothing longer than this is worth a question."""
