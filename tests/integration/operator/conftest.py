@@ -1,0 +1,200 @@
+"""The real operator as a process, and a node whose kubelet is played by the test."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Event, Thread
+
+import pytest
+import yaml
+
+from pointcloud_api.names import JOB_LABEL, STAGE_LABEL, StageName
+from pointcloud_api.stages import ExitCode, Figures, StageError, StageResult, StageWarning, Termination
+from tests.fixtures.store import OPERATOR_TOKEN, StoreServer
+from tests.integration.conftest import Api, Json, Namespace, until
+from tools.cluster.controlplane import ControlPlane
+
+ROOT = Path(__file__).parents[3]
+NODE = "played"
+GPU = "nvidia.com/gpu"
+
+
+@dataclass
+class Operator:
+    """`python -m pointcloud_operator`, which can be killed and started again."""
+
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self.log.open("ab") as log:
+            command = [sys.executable, "-m", "pointcloud_operator"]
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        assert self.process
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def stop(self) -> int:
+        assert self.process
+        self.process.terminate()
+        return self.process.wait(timeout=30)
+
+
+@dataclass
+class Kubelet:
+    """Does to pods what a kubelet would, when the test says so."""
+
+    api: Api
+    ended: Event = field(default_factory=Event)
+
+    def register(self) -> None:
+        """A node without a GPU, kept alive by its heartbeat."""
+        resources = {"cpu": "64", "memory": "256Gi", "pods": "500", "ephemeral-storage": "1Ti"}
+        self.api.post("/api/v1/nodes", {"metadata": {"name": NODE}})
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""}
+        status = {"capacity": resources, "allocatable": resources, "conditions": [ready]}
+        self.api.patch(f"/api/v1/nodes/{NODE}/status", {"status": status})
+        Thread(target=self._beat, daemon=True).start()
+
+    def _beat(self) -> None:
+        leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+        self.api.post(leases, {"metadata": {"name": NODE}, "spec": {"holderIdentity": NODE}})
+        while not self.ended.wait(5):
+            with suppress(Exception):  # the API server may just be away; the next beat will do
+                renewed = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+                self.api.patch(f"{leases}/{NODE}", {"spec": {"renewTime": renewed, "leaseDurationSeconds": 40}})
+
+    def pods(self, namespace: Namespace, name: str, stage: StageName) -> list[Json]:
+        selector = f"{JOB_LABEL}={name},{STAGE_LABEL}={stage}"
+        return self.api.items(namespace.path("/api/v1", "pods"), labelSelector=selector)
+
+    def bound(self, namespace: Namespace, name: str, stage: StageName) -> Json:
+        """The stage's pod that is on the node and has not ended."""
+
+        def found() -> Json | None:
+            pods = self.pods(namespace, name, stage)
+            return next((p for p in pods if p["spec"].get("nodeName") and p["status"]["phase"] == "Pending"), None)
+
+        return until(found, f"a pod of the {stage} stage on the node")
+
+    def run(self, pod: Json) -> None:
+        """The container has started."""
+        self._write(pod, "Running", {"running": {"startedAt": _now()}})
+
+    def end(self, pod: Json, *, exit_code: int, message: str = "", reason: str = "") -> None:
+        """The container has ended."""
+        terminated = {
+            "exitCode": exit_code,
+            "reason": reason or ("Completed" if exit_code == 0 else "Error"),
+            "message": message,
+            "startedAt": _now(),
+            "finishedAt": _now(),
+        }
+        self._write(pod, "Failed" if exit_code else "Succeeded", {"terminated": terminated})
+
+    def succeed(
+        self, namespace: Namespace, name: str, stage: StageName, *, figures: Figures, warnings: tuple[StageWarning, ...] = ()
+    ) -> StageResult:
+        """Runs the stage's pod to its end; its result is in the termination message."""
+        pod = self.bound(namespace, name, stage)
+        self.run(pod)
+        result = result_of(pod, stage, figures=figures, warnings=warnings)
+        self.end(pod, exit_code=0, message=Termination(result=result).encode())
+        return result
+
+    def fail(self, namespace: Namespace, name: str, stage: StageName, error: StageError, code: ExitCode) -> None:
+        """Runs the stage's pod to an error."""
+        pod = self.bound(namespace, name, stage)
+        self.run(pod)
+        self.end(pod, exit_code=code, message=Termination(error=error).encode())
+
+    def _write(self, pod: Json, phase: str, state: Json) -> None:
+        metadata = pod["metadata"]
+        container = {
+            "name": "stage",
+            "image": "played",
+            "imageID": "played",
+            "ready": phase == "Running",
+            "restartCount": 0,
+            "state": state,
+        }
+        status = {"phase": phase, "startTime": _now(), "containerStatuses": [container]}
+        path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status"
+        self.api.patch(path, {"status": status})
+
+
+def result_of(
+    pod: Json, stage: StageName, *, figures: Figures = Figures(), warnings: tuple[StageWarning, ...] = ()
+) -> StageResult:
+    """A result that the pod might leave."""
+    key = pod["metadata"]["labels"]["pointcloud.stitchsketch.io/key"]
+    uid = pod["metadata"]["uid"]
+    return StageResult(stage=stage, key=key, pod_uid=uid, artefacts=(), figures=figures, warnings=warnings)
+
+
+def configuration(store_url: str) -> Json:
+    """An install's configuration."""
+    return {
+        "externalUrl": "http://localhost:30080",
+        "storeUrl": store_url,
+        "defaultDevice": "cpu",
+        "stages": {
+            "ingest": {"image": "example.com/ingest:1"},
+            "reconstruct": {"image": "example.com/colmap:1", "gpu": {"image": "example.com/colmap-cuda:1"}},
+            "convert": {"image": "example.com/potree:1"},
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def kubelet(api: Api) -> Iterator[Kubelet]:
+    kubelet = Kubelet(api)
+    kubelet.register()
+    yield kubelet
+    kubelet.ended.set()
+
+
+@pytest.fixture
+def operator(
+    control_plane: ControlPlane, api: Api, store_server: StoreServer, tmp_path: Path
+) -> Iterator[Operator]:
+    """A running operator; its log is printed with a failed test."""
+    del api  # the resource has to be there
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(configuration(store_server.url)))
+    (tmp_path / "token").write_text(OPERATOR_TOKEN)
+    operator = Operator(
+        environment={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT / "operator"),
+            "KUBECONFIG": str(control_plane.kubeconfig),
+            "POINTCLOUD_CONFIG": str(tmp_path / "config.yaml"),
+            "POINTCLOUD_STORE_TOKEN_FILE": str(tmp_path / "token"),
+            "POINTCLOUD_HEALTH_PORT": str(_free_port()),
+        },
+        log=tmp_path / "operator.log",
+    )
+    operator.start()
+    yield operator
+    operator.kill()
+    sys.stdout.write(operator.log.read_text())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
