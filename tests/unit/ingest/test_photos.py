@@ -1,0 +1,89 @@
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from pointcloud_api.stages import IngestLimits
+from pointcloud_ingest.arrivals import Arrival, Kind, head_of, kind_of
+from pointcloud_ingest.photos import SUFFIX, Checked, UnusableError, check
+
+LIMITS = IngestLimits()
+
+
+def encoded(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
+    out = io.BytesIO()
+    Image.radial_gradient("L").resize(size).convert("RGB").save(out, kind)
+    return out.getvalue()
+
+
+def arrival(tmp_path: Path, data: bytes, name: str = "a.jpg") -> Arrival:
+    (tmp_path / "file").write_bytes(data)
+    return Arrival(name, tmp_path / "file")
+
+
+def complaint(photo: Arrival, limits: IngestLimits = LIMITS) -> str:
+    with pytest.raises(UnusableError) as caught:
+        check(photo, limits)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("kind", sorted(SUFFIX))
+def test_every_supported_format_is_told_by_content_and_measured(tmp_path: Path, kind: str) -> None:
+    photo = arrival(tmp_path, encoded(kind), "no-suffix")
+    assert kind_of(head_of(photo.file)) is Kind.IMAGE
+    assert photo.meant_as_photo
+    checked = check(photo, LIMITS)
+    assert (checked.width, checked.height) == (64, 48)
+    assert checked.format in {kind, "JPEG"}
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "BMP"])
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+def test_a_photo_that_is_cut_off_is_unusable(tmp_path: Path, kind: str, kept: float) -> None:
+    data = encoded(kind, (640, 480))
+    assert complaint(arrival(tmp_path, data[: int(kept * len(data))])).startswith("is damaged or cut off")
+
+
+def test_a_progressive_jpeg_that_is_cut_off_is_unusable(tmp_path: Path) -> None:
+    out = io.BytesIO()
+    Image.effect_noise((640, 480), 50).save(out, "JPEG", progressive=True)
+    assert check(arrival(tmp_path, out.getvalue()), LIMITS) == Checked("JPEG", 640, 480)
+    assert "cut off" in complaint(arrival(tmp_path, out.getvalue()[:-2000]))
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "words"),
+    [
+        (b"", "a.jpg", "is empty"),
+        (b"a letter", "a.jpg", "is not an image"),
+        (b"GIF89a" + bytes(20), "a.gif", "is not an image of a supported format"),
+        (b"\0\0\0\x18ftypheic" + bytes(20), "a.heic", "export it as JPEG"),
+        (encoded("TIFF"), "a.dng", "camera's raw file"),
+    ],
+)
+def test_what_is_wrong_is_said(tmp_path: Path, data: bytes, name: str, words: str) -> None:
+    assert words in complaint(arrival(tmp_path, data, name))
+
+
+def test_limits_are_named_and_pixels_refused_by_the_header_alone(tmp_path: Path) -> None:
+    data = encoded("JPEG", (640, 480))
+    few_pixels = IngestLimits(max_image_pixels=1000)
+    assert "maxImagePixels of 1,000" in complaint(arrival(tmp_path, data[:700]), few_pixels)
+    assert "maxImageBytes of 100" in complaint(arrival(tmp_path, data), IngestLimits(max_image_bytes=100))
+
+
+@pytest.mark.parametrize(
+    ("head", "kind"),
+    [
+        (b"PK\x03\x04", Kind.ZIP),
+        (b"\x1f\x8b", Kind.TAR),
+        (bytes(257) + b"ustar", Kind.TAR),
+        (b"\n<!DOCTYPE html>", Kind.WEB_PAGE),
+        (b"BMW parts list", Kind.OTHER),
+        (b"RIFF\0\0\0\0AVI LIST", Kind.OTHER),
+        (b"", Kind.OTHER),
+    ],
+)
+def test_other_kinds(head: bytes, kind: Kind) -> None:
+    assert kind_of(head) is kind
