@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from tools import install, photos
-from tools.kubectl import Kubectl, KubectlError
 from tools.cluster.paths import cache_directory
+from tools.kubectl import Kubectl, KubectlError
 from tools.scene.photos import write
 
 NAMESPACE = "pointcloud-demo"
