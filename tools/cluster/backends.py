@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Protocol
 
@@ -173,7 +174,7 @@ def _choose() -> str:
     obstacle = kind.available()
     if obstacle is None:
         return "kind"
-    if os.geteuid() == 0:
+    if os.geteuid() == 0 and sys.platform == "linux":
         return "modules"
     raise ClusterError(
         f"a cluster needs either kind with Docker ({obstacle}) or root on Linux (you are not):"

@@ -52,29 +52,33 @@ def key(sources: Path = SOURCES) -> str:
     return digest.hexdigest()[:16]
 
 
+def directory() -> Path:
+    """The folder that has, or will have, the programs of this state of the sources."""
+    return cache_directory() / key() / "bin"
+
+
 def programs() -> Path:
     """Give the folder with the cluster's programs, building them first if this state of them is not in the cache.
 
     Raises:
         ClusterError: The build failed; with its last lines.
     """
-    directory = cache_directory() / key()
-    binaries = directory / "bin"
-    if binaries.exists():
-        return binaries
-    with exclusive(cache_directory() / f"{directory.name}.lock", waiting_for="another build of the cluster's programs"):
-        if not binaries.exists():
-            _build(directory)
+    binaries = directory()
+    if not binaries.exists():
+        lock = binaries.parent.with_suffix(".lock")
+        with exclusive(lock, waiting_for="another build of the cluster's programs"):
+            if not binaries.exists():
+                _build(binaries.parent)
     return binaries
 
 
-def _build(directory: Path) -> None:
+def _build(destination: Path) -> None:
     go = _toolchain()
     say(
         f"building Kubernetes {KUBERNETES_VERSION}, etcd, CoreDNS and helm from their Go modules, once: some 6 minutes"
-        f" on 2 cores\n  into {directory}"
+        f" on 2 cores\n  into {destination}"
     )
-    partial = directory.with_name(directory.name + ".partial")
+    partial = destination.with_name(destination.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     binaries = partial / "bin"
     binaries.mkdir(parents=True)
@@ -84,7 +88,7 @@ def _build(directory: Path) -> None:
         compiled += 1
     for program in PROGRAMS:
         (binaries / program).symlink_to("kube")
-    partial.rename(directory)
+    partial.rename(destination)
     say(f"  built ({compiled} packages)")
 
 

@@ -116,6 +116,7 @@ class ControlPlane:
         Returns:
             Whether the API server is another process than before, to which no client has its watches yet.
         """
+        build.programs()
         self.pki.ensure()
         self._issue_apiserver_certificate()
         self.pki.kubeconfig(self.kubeconfig, server=self.api.url, user="kubernetes-admin", groups=["system:masters"])
@@ -173,7 +174,7 @@ class ControlPlane:
 
     def _daemon(self, name: str, *flags: str) -> Daemon:
         # By an absolute path, so that a process list shows whose component it is.
-        return Daemon(name=name, argv=[str(build.programs() / name), *flags], directory=self.directory / "log")
+        return Daemon(name=name, argv=[str(build.directory() / name), *flags], directory=self.directory / "log")
 
     def _etcd(self) -> Daemon:
         clients, peers = (f"http://127.0.0.1:{port}" for port in (self._endpoints.etcd, self._endpoints.etcd_peer))

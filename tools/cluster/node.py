@@ -87,7 +87,7 @@ class Node:
 
     def kubectl(self) -> list[str]:
         """The start of a kubectl command line for this cluster."""
-        return [str(build.programs() / "kubectl"), "--kubeconfig", str(self.kubeconfig)]
+        return [str(build.directory() / "kubectl"), "--kubeconfig", str(self.kubeconfig)]
 
     def _is_ready(self) -> bool:
         """Whether the kubelet that runs now, not one before it, has reported the node ready."""
@@ -109,7 +109,7 @@ class Node:
         if pause.IMAGE not in containerd.images():
             with tempfile.TemporaryDirectory() as folder:
                 archive = Path(folder) / "pause.tar"
-                pause.write_archive(archive, program=build.programs() / "pause", machine=platform.machine())
+                pause.write_archive(archive, program=build.directory() / "pause", machine=platform.machine())
                 containerd.load(archive, [pause.IMAGE])
 
     def _remove_strays(self) -> None:
@@ -133,7 +133,7 @@ class Node:
         return [self._kubelet(), self._kube_proxy(), self._coredns(), self._provisioner()]
 
     def _daemon(self, name: str, *flags: str, files: dict[Path, str] | None = None) -> Daemon:
-        argv = [str(build.programs() / name), *flags]
+        argv = [str(build.directory() / name), *flags]
         return Daemon(name=name, argv=argv, directory=self.directory / "log", files=files or {})
 
     def _kubeconfig_for(self, user: str, *groups: str) -> Path:
