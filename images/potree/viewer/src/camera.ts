@@ -1,6 +1,6 @@
 // The camera: where it starts, how it is moved, and how near and far it sees.
 
-import { PerspectiveCamera, Sphere, Vector3 } from 'three';
+import { type Box3, PerspectiveCamera, Sphere, Vector3 } from 'three';
 import { OrbitControls } from 'three/addons/controls/OrbitControls.js';
 import type { Metadata, View } from './metadata';
 
@@ -9,10 +9,12 @@ const UP = new Vector3(0, 0, 1);
 const EYE = new Vector3(-0.4, -0.8, 0.5).normalize();
 // Vertical, in degrees; whoever writes a view.json reckons with it.
 const FIELD_OF_VIEW = 60;
+const FIT_MARGIN = 1.05;
 
 export class OrbitCamera {
   readonly camera: PerspectiveCamera;
   readonly controls: OrbitControls;
+  private readonly bounds: Box3;
   private readonly sphere: Sphere;
 
   constructor(
@@ -20,6 +22,7 @@ export class OrbitCamera {
     metadata: Metadata,
     private readonly view: View,
   ) {
+    this.bounds = metadata.bounds;
     this.sphere = metadata.bounds.getBoundingSphere(new Sphere());
     this.sphere.radius ||= 1;
     this.camera = new PerspectiveCamera(FIELD_OF_VIEW, 1);
@@ -38,10 +41,23 @@ export class OrbitCamera {
       const back = Math.max(1, 1 / this.camera.aspect);
       this.camera.position.copy(this.view.position).sub(target).multiplyScalar(back).add(target);
     } else {
-      const halfAngle = (Math.min(FIELD_OF_VIEW, FIELD_OF_VIEW * this.camera.aspect) * Math.PI) / 360;
-      this.camera.position.copy(target).addScaledVector(EYE, this.sphere.radius / Math.sin(halfAngle));
+      this.camera.position.copy(target).addScaledVector(EYE, this.distanceToFit(target));
     }
     this.update();
+  }
+
+  /** From how far in the direction of EYE the bounds just fill the frame. */
+  private distanceToFit(target: Vector3): number {
+    const right = this.camera.up.clone().cross(EYE).normalize();
+    const above = EYE.clone().cross(right);
+    const tangent = Math.tan((FIELD_OF_VIEW * Math.PI) / 360);
+    const distances = corners(this.bounds).map((corner) => {
+      corner.sub(target);
+      const width = Math.abs(corner.dot(right)) / (tangent * this.camera.aspect);
+      const height = Math.abs(corner.dot(above)) / tangent;
+      return corner.dot(EYE) + Math.max(width, height);
+    });
+    return FIT_MARGIN * Math.max(...distances, this.sphere.radius * 0.1);
   }
 
   resize(width: number, height: number): void {
@@ -59,4 +75,8 @@ export class OrbitCamera {
     this.camera.updateProjectionMatrix();
     this.camera.updateMatrixWorld();
   }
+}
+
+function corners({ min, max }: Box3): Vector3[] {
+  return [min.x, max.x].flatMap((x) => [min.y, max.y].flatMap((y) => [min.z, max.z].map((z) => new Vector3(x, y, z))));
 }
