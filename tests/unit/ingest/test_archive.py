@@ -58,7 +58,7 @@ def test_every_format_is_unpacked_without_what_systems_leave(tmp_path: Path, mod
 
 
 @pytest.mark.parametrize(
-    "name", ["../a.jpg", "/etc/a.jpg", "b/../../a.jpg", "..\\a.jpg", "C:\\a.jpg", "__MACOSX/../../x"]
+    "name", ["../a.jpg", "/etc/a.jpg", "b/../../a.jpg", "..\\a.jpg", "C:\\a.jpg", "__MACOSX/../../a.jpg"]
 )
 @pytest.mark.parametrize("pack", [zipped, tarred])
 def test_a_member_outside_the_archive_refuses_it(
