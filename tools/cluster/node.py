@@ -3,9 +3,11 @@
 import contextlib
 import platform
 import shutil
+import socket
 import string
 import tempfile
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -21,6 +23,7 @@ NAME = network.NAME
 CLUSTER_DOMAIN = "cluster.local"
 _ENDPOINTS = Endpoints(address=NODE_ADDRESS, port=26443, etcd=22379, etcd_peer=22380)
 _DNS_PORT = 1053  # 53 is often taken on every address at once
+_KUBE_PROXY_PORT = 10256
 _PROVISIONER = "stitchsketch.io/local-volume"
 _RESOLV_CONF = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))  # the first names real servers
 # The kubelet's, and it gives no way to move them.
@@ -62,7 +65,12 @@ class Node:
             if fresh or not daemon.is_current():
                 daemon.restart(with_parent=False)
         self._apply_addons()
-        wait_until(self._is_ready, what="the node to be Ready", seconds=120, watching=self.daemons())
+        daemons = self.daemons()
+        wait_until(self._is_ready, what="the node to be Ready", seconds=120, watching=daemons)
+        for port, program in ((_DNS_PORT, "CoreDNS"), (_KUBE_PROXY_PORT, "kube-proxy")):
+            wait_until(partial(_listens, port), what=f"{program} to listen", seconds=60, watching=daemons)
+        for daemon in daemons:
+            daemon.check()
         gpu.fake(self.kubectl(), node=NAME)
 
     def down(self) -> None:
@@ -193,7 +201,7 @@ class Node:
             "clientConnection": {"kubeconfig": str(self._kubeconfig_for("system:kube-proxy"))},
             "clusterCIDR": network.POD_SUBNET,
             "hostnameOverride": NAME,
-            "healthzBindAddress": f"{NODE_ADDRESS}:10256",
+            "healthzBindAddress": f"{NODE_ADDRESS}:{_KUBE_PROXY_PORT}",
             "metricsBindAddress": f"{NODE_ADDRESS}:10249",
             # The machine's connection tracking is not this cluster's to tune.
             "conntrack": {"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
@@ -238,6 +246,14 @@ def render_addons() -> str:
     return template.substitute(
         dns_address=DNS_ADDRESS, dns_port=_DNS_PORT, node_address=NODE_ADDRESS, provisioner=_PROVISIONER
     )
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection((NODE_ADDRESS, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def _apiserver_flags(directory: Path) -> list[str]:
