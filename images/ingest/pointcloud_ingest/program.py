@@ -73,8 +73,10 @@ def _from_urls(context: StageContext[IngestDocument], budget: Budget) -> list[Ar
         number, url = numbered
         file = downloads / f"{number:06}"
         name = downloader.download(url, file, advance.of_one)
+        print(f"{public_url(url)} gave {name}, {file.stat().st_size:,} bytes")
         return Arrival(name, file)
 
+    advance.finished(0)
     got: dict[int, Arrival] = {}
     for (number, _), arrival in in_parallel(download, enumerate(urls), workers=TRANSFERS):
         got[number] = arrival
@@ -98,7 +100,7 @@ class _DownloadProgress:
             self._progress.update("download", arrived, expected, "bytes")
 
     def finished(self, done: int) -> None:
-        if self._count > 1:
+        if self._count > 1 or not done:
             self._progress.update("download", done, self._count, "files")
 
 
@@ -168,6 +170,8 @@ def _keep_usable(found: list[Arrival], context: StageContext[IngestDocument]) ->
             photos.append(_placed(arrival, checked, names, context.scratch / "photos"))
         else:
             rejected.append(Rejected(path=arrival.name, reason=str(checked)))
+            print(f"left out: {arrival.name} {checked}")
+    print(f"{len(photos)} of {len(found)} photos can be used")
     _ask_for_enough(photos, rejected)
     return PhotoManifest(photos=tuple(photos), rejected=tuple(rejected))
 

@@ -1,8 +1,12 @@
-"""Photos from the user's PersistentVolumeClaim, copied to the scratch, so that what is checked is what is stored."""
+"""Photos from the user's PersistentVolumeClaim, copied to the scratch, so that what is checked is what is stored.
+
+Other files, which may be large, stay where they are: they are only named when no photo is found.
+"""
 
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from pointcloud_api.stages import ExitCode, IngestSettings, Reason
@@ -18,29 +22,29 @@ STEP = "copy"
 def copy_from_volume(
     settings: IngestSettings, *, source: Path, to: Path, budget: Budget, progress: Reporter
 ) -> list[Arrival]:
-    """Copies every file of the settings' folder in the claim mounted at `source`, by name in order.
+    """Finds every file of the settings' folder in the claim mounted at `source`, by name in order, copying photos.
 
     Links to folders are not followed, links to files only within the volume. Raises StageFailure(SOURCE_NOT_FOUND)
     when the folder is not there or may not be read.
     """
     folder = _folder(settings, source)
     try:
-        found = sorted(_files(folder, source.resolve()))
+        found = sorted(_files(folder, source.resolve(), budget))
     except PermissionError as error:
         raise _not_readable(settings, Path(error.filename).relative_to(source)) from None
-    for _ in found:
-        budget.take_file()
     to.mkdir(parents=True)
+    progress.update(STEP, 0, len(found), "files")
 
     def copy(numbered: tuple[int, Path]) -> Arrival:
         number, file = numbered
-        target = to / f"{number:06}"
-        budget.take_bytes(file.stat().st_size)
+        arrival = Arrival(file.relative_to(folder).as_posix(), file)
         try:
-            shutil.copyfile(file, target)
+            if not arrival.meant_as_photo:
+                return arrival
+            budget.take_bytes(file.stat().st_size)
+            return replace(arrival, file=shutil.copyfile(file, to / f"{number:06}"))
         except PermissionError:
             raise _not_readable(settings, file.relative_to(source)) from None
-        return Arrival(file.relative_to(folder).as_posix(), target)
 
     arrivals: dict[int, Arrival] = {}
     for (number, _), arrival in in_parallel(copy, enumerate(found), workers=TRANSFERS):
@@ -65,13 +69,14 @@ def _folder(settings: IngestSettings, source: Path) -> Path:
     )
 
 
-def _files(folder: Path, root: Path) -> Iterator[Path]:
+def _files(folder: Path, root: Path, budget: Budget) -> Iterator[Path]:
     for parent, _, names in os.walk(folder, onerror=_complain):
         for name in names:
             file = Path(parent, name)
             if is_clutter(file.relative_to(folder).as_posix()) or not file.is_file():
                 continue
             if not file.is_symlink() or file.resolve().is_relative_to(root):
+                budget.take_file()
                 yield file
 
 

@@ -13,13 +13,13 @@ def in_parallel(
 ) -> Iterator[tuple[Item, Result]]:
     """Yields each item with its result, in the order in which they finish.
 
-    Raises the first exception of the function after what was under way has ended; nothing new is begun then.
+    Raises the first exception of the function. What is under way then is left to itself, for it may be an hour's
+    download and the process is about to end; nothing new is begun.
     """
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         futures = {pool.submit(function, item): item for item in items}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+        for future in as_completed(futures):
+            yield futures[future], future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

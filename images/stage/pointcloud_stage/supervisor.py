@@ -27,6 +27,9 @@ GRACE_SECONDS: Final = 20.0
 LOG_PATIENCE_SECONDS: Final = 5.0
 """A log is worth a short wait: the termination message must be written within what is left of the grace."""
 
+DRAIN_SECONDS: Final = 5.0
+"""For reading what a dead child left in its pipes; a daemon that it started may hold them open for ever."""
+
 
 class _Terminated(BaseException):
     """SIGTERM arrived: no Exception, so that nobody swallows it on its way."""
@@ -103,8 +106,8 @@ def _work(entry: str, environment: Environment, console: Console) -> StageResult
     os.close(writing)
     listener = _Listener(os.fdopen(reading, "rb"), console)
     threads = [
-        threading.Thread(target=console.copy, args=[cast("BinaryIO", child.stdout)]),
-        threading.Thread(target=listener.listen),
+        threading.Thread(target=console.copy, args=[cast("BinaryIO", child.stdout)], daemon=True),
+        threading.Thread(target=listener.listen, daemon=True),
     ]
     for thread in threads:
         thread.start()
@@ -120,9 +123,9 @@ def _work(entry: str, environment: Environment, console: Console) -> StageResult
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
         for thread in threads:
-            thread.join()
+            thread.join(DRAIN_SECONDS)
     if listener.last is None:
-        raise _death(child.returncode, console.last_line, out_of_memory_seen=oom_kills() != kills_before)
+        raise death(child.returncode, console.last_line, oom_kills_before=kills_before, oom_kills_after=oom_kills())
     return _told(listener.last)
 
 
@@ -136,6 +139,8 @@ class _Listener:
 
     def listen(self) -> None:
         for line in self._stream:
+            if not line.endswith(b"\n"):
+                return  # cut off by the child's death
             report = Report.model_validate_json(line)
             if report.progress is not None:
                 self._console.progress(report.progress)
@@ -152,9 +157,13 @@ def _told(report: Report) -> StageResult:
     return report.result
 
 
-def _death(status: int, last_line: str, *, out_of_memory_seen: bool) -> StageFailure:
-    """What it means that the child ended without a word."""
-    if status == -signal.SIGKILL and (out_of_memory_seen or oom_kills() is None):
+def death(status: int, last_line: str, *, oom_kills_before: int | None, oom_kills_after: int | None) -> StageFailure:
+    """What it means that the child ended without a word.
+
+    `status` is as `subprocess` gives it: negative for a signal. Where the kernel's count of kills for memory cannot
+    be read, SIGKILL is taken for one of them.
+    """
+    if status == -signal.SIGKILL and (oom_kills_after is None or oom_kills_after != oom_kills_before):
         return out_of_memory()
     how = f"signal {signal.Signals(-status).name}" if status < 0 else f"exit code {status}"
     return StageFailure(

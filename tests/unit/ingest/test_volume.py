@@ -41,6 +41,12 @@ def test_the_folder_and_those_below_are_copied_in_order(claim: Path) -> None:
     assert contents(arrivals)["deep/c.jpg"] == "beach/deep/c.jpg"
 
 
+def test_what_is_no_photo_stays_where_it_is(claim: Path) -> None:
+    (claim / "beach" / "film.mp4").write_bytes(bytes(100))
+    film = copied(claim, limits=IngestLimits(max_total_bytes=60))[-1]
+    assert film == Arrival("film.mp4", claim / "beach" / "film.mp4")
+
+
 def test_links_are_followed_to_files_within_the_volume_alone(claim: Path) -> None:
     (claim / "beach" / "inside.jpg").symlink_to(Path("..", "else", "d.jpg"))
     (claim / "beach" / "outside.jpg").symlink_to(claim.parent / "secret")
