@@ -21,6 +21,8 @@ RECORD: Final = np.dtype("u1, u1, <u4, <u8, <u8")
 INNER, LEAF, PROXY = 0, 1, 2
 DEFAULT_POINT: Final = np.dtype([("position", "<i4", 3), ("rgb", "<u2", 3)])
 CHUNK_ROWS: Final = 1 << 18
+# Groups of 1, 2, 4, 8 neighbouring bits are brought together in turn.
+_PACKING: Final = ((2, 0xC30C30C30C3), (4, 0xF00F00F00F), (8, 0xFF0000FF), (16, 0xFFFF))
 
 Quanta = npt.NDArray[np.int64]
 Colours = npt.NDArray[np.uint8]
@@ -289,10 +291,11 @@ def _decode_brotli(raw: bytes, count: int) -> tuple[Quanta, Colours]:
 
 def _every_third_bit(words: npt.NDArray[np.uint64], first: int) -> npt.NDArray[np.int64]:
     """Bits first, first + 3, ... of each word, packed together: 16 of them."""
-    result = np.zeros(len(words), np.uint64)
-    for bit in range(16):
-        result |= ((words >> np.uint64(3 * bit + first)) & np.uint64(1)) << np.uint64(bit)
-    return result.astype(np.int64)
+    bits = (words >> np.uint64(first)) & np.uint64(0x249249249249)
+    for shift, mask in _PACKING:
+        bits |= bits >> np.uint64(shift)
+        bits &= np.uint64(mask)
+    return bits.astype(np.int64)
 
 
 def _digest(quanta: Quanta, colours: Colours) -> int:
