@@ -19,6 +19,17 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 _VALID_FOR = dt.timedelta(days=3650)
 _CLOCK_SKEW = dt.timedelta(hours=1)
+_SIGNS_CERTIFICATES = x509.KeyUsage(
+    digital_signature=True,
+    content_commitment=False,
+    key_encipherment=False,
+    data_encipherment=False,
+    key_agreement=False,
+    key_cert_sign=True,
+    crl_sign=True,
+    encipher_only=False,
+    decipher_only=False,
+)
 
 
 @dataclass(frozen=True)
@@ -51,8 +62,9 @@ class CertificateAuthority:
         if not self.certificate.exists():
             key = _ensure_key(self.directory / "ca.key")
             name = _name("pointcloud-local-ca")
-            builder = _builder(subject=name, issuer=name, public_key=key.public_key())
+            builder = _builder(subject=name, issuer=name, public_key=key.public_key(), issuer_key=key.public_key())
             builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+            builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
             _write(self.certificate, _pem(builder.sign(key, hashes.SHA256())))
         if not self.service_account_public_key.exists():
             public = _ensure_key(self.service_account_key).public_key()
@@ -76,15 +88,21 @@ class CertificateAuthority:
         certificate, key_file = self.directory / f"{file}.crt", self.directory / f"{file}.key"
         if not certificate.exists():
             authority = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+            authority_key = _ensure_key(self.directory / "ca.key")
             key = _ensure_key(key_file)
             usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
             subject = _name(common_name, groups)
-            builder = _builder(subject=subject, issuer=authority.subject, public_key=key.public_key())
+            builder = _builder(
+                subject=subject,
+                issuer=authority.subject,
+                public_key=key.public_key(),
+                issuer_key=authority_key.public_key(),
+            )
             builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
             if hosts:
                 names = x509.SubjectAlternativeName([_general_name(host) for host in hosts])
                 builder = builder.add_extension(names, critical=False)
-            _write(certificate, _pem(builder.sign(_ensure_key(self.directory / "ca.key"), hashes.SHA256())))
+            _write(certificate, _pem(builder.sign(authority_key, hashes.SHA256())))
         return certificate, key_file
 
     def kubeconfig(self, file: Path, *, server: str, user: str, groups: Sequence[str] = ()) -> Path:
@@ -122,8 +140,13 @@ def _ensure_key(file: Path) -> ec.EllipticCurvePrivateKey:
 
 
 def _builder(
-    *, subject: x509.Name, issuer: x509.Name, public_key: ec.EllipticCurvePublicKey
+    *,
+    subject: x509.Name,
+    issuer: x509.Name,
+    public_key: ec.EllipticCurvePublicKey,
+    issuer_key: ec.EllipticCurvePublicKey,
 ) -> x509.CertificateBuilder:
+    """A certificate with the key identifiers that RFC 5280 asks for, and Python from 3.13 on with it."""
     now = dt.datetime.now(dt.UTC)
     return (
         x509.CertificateBuilder()
@@ -133,6 +156,8 @@ def _builder(
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _CLOCK_SKEW)
         .not_valid_after(now + _VALID_FOR)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key), critical=False)
     )
 
 

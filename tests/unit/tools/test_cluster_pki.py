@@ -1,5 +1,7 @@
 """The cluster's certificates say who they are for, and stay what they are."""
 
+import contextlib
+import ssl
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,18 @@ def test_a_kubeconfig_refers_to_no_other_file(authority: CertificateAuthority, t
     assert set(document["users"][0]["user"]) == {"client-certificate-data", "client-key-data"}
     assert set(document["clusters"][0]["cluster"]) == {"server", "certificate-authority-data"}
     assert str(tmp_path) not in file.read_text()
+
+
+def test_the_strict_checks_of_python_3_13_accept_a_servers_certificate(authority: CertificateAuthority) -> None:
+    certificate, key = authority.issue("server", common_name="server", hosts=["kubernetes"])
+    serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    serving.load_cert_chain(certificate, key)
+    asking = ssl.create_default_context(cafile=str(authority.certificate))
+    asking.verify_flags |= ssl.VERIFY_X509_STRICT
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = asking.wrap_bio(to_client, to_server, server_hostname="kubernetes")
+    server = serving.wrap_bio(to_server, to_client, server_side=True)
+    for side in (client, server, client, server):
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    assert client.version() == "TLSv1.3"
