@@ -32,11 +32,15 @@ class BakedCacheLocator(UserProvidedCacheLocator):
 
 def compile_kernels() -> None:
     """Fill the cache by converting the smallest cloud that reaches every kernel."""
-    from pointcloud_potree.octree import write_octree  # noqa: PLC0415 - numba imports the locator first
+    # Imported here, as numba imports this module while it compiles the first kernel.
+    from pointcloud_potree.nodes import LEAF_CAPACITY  # noqa: PLC0415
+    from pointcloud_potree.octree import write_octree  # noqa: PLC0415
 
+    positions = np.linspace((0, 0, 0), (1, 1, 1), LEAF_CAPACITY + 1)
+    colours = np.zeros(positions.shape, np.uint8)
     with TemporaryDirectory() as folder:
         for encoding in Encoding:
-            write_octree(np.zeros((1, 3)), np.zeros((1, 3), np.uint8), Path(folder), encoding=encoding)
+            write_octree(positions, colours, Path(folder), encoding=encoding)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,50 @@
+"""An image compiles the kernels while it is built, and never again."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+COMPILE = "from pointcloud_potree.numba_cache import compile_kernels; compile_kernels()"
+CONVERT_WHERE_NOTHING_CAN_BE_WRITTEN = """
+import sys
+import tempfile
+from pathlib import Path
+import numpy as np
+
+def refuse(*_args, **_options):
+    raise OSError("Read-only file system")
+
+tempfile.TemporaryFile = refuse  # what numba asks by whether it can write
+
+from pointcloud_api.resource import Encoding
+from pointcloud_potree import kernels
+from pointcloud_potree.octree import write_octree
+
+cloud = np.random.default_rng(1).random((50_000, 3))
+for encoding in Encoding:
+    write_octree(cloud, np.zeros(cloud.shape, np.uint8), Path(sys.argv[1]), encoding=encoding, threads=2)
+compiled = [kernel for kernel in vars(kernels).values() if hasattr(kernel, "stats")]
+used = [kernel for kernel in compiled if kernel.signatures]
+assert len(used) >= 5
+print(sum(sum(kernel.stats.cache_misses.values()) for kernel in used))
+"""
+
+
+def test_a_baked_cache_is_used_where_nothing_can_be_written(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "NUMBA_CACHE_LOCATOR_CLASSES": "pointcloud_potree.numba_cache.BakedCacheLocator",
+        "NUMBA_CACHE_DIR": str(tmp_path / "kernels"),
+        "NUMBA_CPU_NAME": "generic",
+    }
+
+    def python(program: str) -> str:
+        arguments = [sys.executable, "-c", program, str(tmp_path / "octree")]
+        return subprocess.run(arguments, env=environment, check=True, capture_output=True, text=True).stdout
+
+    python(COMPILE)
+    baked = sorted((tmp_path / "kernels").rglob("*"))
+    assert python(CONVERT_WHERE_NOTHING_CAN_BE_WRITTEN).strip() == "0"
+    assert sorted((tmp_path / "kernels").rglob("*")) == baked
