@@ -1,13 +1,16 @@
 """An object as an HTTP answer: HEAD, one Range, If-Range and If-None-Match, streamed in constant memory."""
 
+import os
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, BinaryIO, Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
-from pointcloud_gateway.objects import Objects, Stat
+from pointcloud_gateway.objects import CHUNK_BYTES, Objects, Stat
+from pointcloud_gateway.zerocopy import EXTENSION
 
 _SINGLE_RANGE: Final = re.compile(r"bytes=(?:(\d{1,18})-(\d{1,18})?|-(\d{1,18}))")
 
@@ -55,8 +58,34 @@ def deliver(
     status = 200 if asked is None else 206
     if request.method == "HEAD":
         return Response(status_code=status, headers=answer, media_type=media_type)
+    if end - start > CHUNK_BYTES and EXTENSION in request.scope.get("extensions", {}):
+        file = objects.open_local(stat.path)
+        if file is not None:
+            return _FileResponse(file, start, end, status_code=status, headers=answer, media_type=media_type)
     body = objects.read(stat.path, start, end)
     return StreamingResponse(body, status_code=status, headers=answer, media_type=media_type)
+
+
+class _FileResponse(Response):
+    """A large part of a local file, sent by the kernel.
+
+    A small part is read in a thread instead, because what is not in the page cache would hold up the event loop;
+    here the kernel reads ahead while it sends.
+    """
+
+    def __init__(self, file: BinaryIO, start: int, end: int, **arguments: Any) -> None:
+        super().__init__(None, **arguments)
+        self._file = file
+        self._start = start
+        self._count = end - start
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI entry point."""
+        del scope, receive
+        with self._file as file:
+            os.posix_fadvise(file.fileno(), self._start, self._count, os.POSIX_FADV_SEQUENTIAL)
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            await send({"type": EXTENSION, "file": file, "offset": self._start, "count": self._count})
 
 
 def _is_cached(request: Request, stat: Stat) -> bool:

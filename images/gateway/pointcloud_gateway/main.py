@@ -18,6 +18,7 @@ from pointcloud_gateway.settings import Settings
 from pointcloud_gateway.store.app import build_store_app
 from pointcloud_gateway.store.authentication import TokenReviewAuthenticator
 from pointcloud_gateway.store.authorisation import Policy
+from pointcloud_gateway.zerocopy import ZeroCopyProtocol
 
 _SHUTDOWN_SECONDS: Final = 25
 """For transfers to end; below the 30 s that Kubernetes gives a pod by default."""
@@ -54,7 +55,8 @@ def server_config(app: ASGIApp) -> uvicorn.Config:
     """How the gateway runs uvicorn."""
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=ZeroCopyProtocol,
+        loop="asyncio",
         lifespan="off",
         access_log=False,
         log_level="warning",

@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 class Authenticator(Protocol):
     """Whom a bearer token belongs to."""
 
-    async def __call__(self, token: str) -> Identity | None:
+    async def __call__(self, token: str, /) -> Identity | None:
         """None when the token is not accepted. Raises ClusterUnavailableError when that cannot be told."""
 
 
