@@ -1,0 +1,266 @@
+"""Single decisions, each from a state that is written out."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from pointcloud_api.names import StageName
+from pointcloud_api.resource import Phase, PointcloudJob
+from pointcloud_api.stages import Progress, StageError, Termination
+from pointcloud_operator.model.decide import decide
+from pointcloud_operator.model.decision import Decision, FetchResult, FetchWarnings, TailLog
+from pointcloud_operator.model.observed import Absent, EventView, Observed, PodView, Unavailable
+from tests.unit.operator.builders import (
+    CONFIG,
+    NOW,
+    Json,
+    ended_pod,
+    job_view,
+    pod_view,
+    pointcloud_job,
+    result,
+    running_pod,
+)
+
+
+def decided(job: PointcloudJob, observed: Observed = Observed(), *, after: float = 0) -> Decision:
+    return decide(job, observed, CONFIG, NOW + timedelta(seconds=after))
+
+
+def written(job: PointcloudJob, decision: Decision) -> PointcloudJob:
+    """The job once the decision's status is stored, through JSON as the API server keeps it."""
+    stored = job.model_copy(update={"status": decision.status})
+    return PointcloudJob.model_validate_json(stored.model_dump_json(exclude_none=True))
+
+
+def begun(spec: Json | None = None) -> tuple[PointcloudJob, Json]:
+    """A job whose ingest stage has been decided upon, and its Job."""
+    job = pointcloud_job(spec)
+    decision = decided(job)
+    assert decision.create
+    return written(job, decision), decision.create
+
+
+def seen(child: Json, *pods: PodView, **job: Any) -> Observed:
+    view = job_view(child, **job)
+    return Observed(jobs=(view,), pods={view.uid: pods})
+
+
+def finished(job: PointcloudJob, child: Json, **figures: Any) -> tuple[PointcloudJob, Decision]:
+    """The stage's Job completes with its result."""
+    labels = child["metadata"]["labels"]
+    told = result(
+        StageName(labels["pointcloud.stitchsketch.io/stage"]), labels["pointcloud.stitchsketch.io/key"], **figures
+    )
+    decision = decided(job, seen(child, ended_pod(exit_code=0, termination=Termination(result=told)), complete=True))
+    return written(job, decision), decision
+
+
+def succeeded() -> PointcloudJob:
+    job, child = begun()
+    for _ in StageName:
+        job, decision = finished(job, child, imagesFound=19, imagesUsable=18, imagesRegistered=7, points=6427)
+        child = decision.create or {}
+    return job
+
+
+def condition(decision: Decision, kind: str) -> str:
+    return next(c.status for c in decision.status.conditions if c.type == kind)
+
+
+def test_the_intent_is_written_with_the_job_that_is_created() -> None:
+    decision = decided(pointcloud_job())
+    (stage,) = decision.status.stages
+    assert decision.create
+    assert stage.job == decision.create["metadata"]["name"]
+    assert stage.attempt == 1
+    assert decision.status.phase is Phase.PENDING
+    assert decision.status.observed_generation == 1
+
+
+def test_an_intent_without_its_job_creates_the_same_job_again() -> None:
+    job, child = begun()
+    again = decided(job, after=60)
+    assert again.create == child
+    assert again.status == job.status
+
+
+def test_a_result_and_the_next_intent_are_one_write() -> None:
+    job, child = begun()
+    _, decision = finished(job, child, imagesFound=19, imagesUsable=18)
+    assert [stage.phase for stage in decision.status.stages] == [Phase.SUCCEEDED, Phase.PENDING]
+    assert decision.create
+    assert decision.create["metadata"]["name"] == decision.status.stages[1].job
+    assert decision.status.images is not None
+    assert decision.status.images.display == "18"
+
+
+def test_the_last_result_publishes() -> None:
+    status = succeeded().status
+    assert status.phase is Phase.SUCCEEDED
+    assert status.published == status.stages[-1].key
+    assert status.url == "https://pointclouds.example.com/potree/photos/ruin/"
+    assert status.images is not None
+    assert status.images.display == "7/18"
+    assert status.points == 6427
+
+
+def test_a_settled_job_stays_as_it_is_without_its_jobs() -> None:
+    job = succeeded()
+    decision = decided(job, after=100_000)
+    assert decision == Decision(status=job.status)
+
+
+def test_a_message_that_was_lost_is_asked_of_the_store() -> None:
+    job, child = begun()
+    observed = seen(child, complete=True)
+    decision = decided(job, observed)
+    (want,) = decision.wants
+    assert isinstance(want, FetchResult)
+    key = job.status.stages[0].key
+    assert want.path == f"raw/photos/ruin/{job.metadata.uid}/{key}/result.json"
+    told = replace(observed, results={want.path: result(StageName.INGEST, key)})
+    assert decided(job, told).status.stages[0].phase is Phase.SUCCEEDED
+    assert decided(job, replace(observed, results={want.path: Absent()})).status.phase is Phase.FAILED
+    away = decided(job, replace(observed, results={want.path: Unavailable("the store is away")}))
+    assert away.status.phase is Phase.PENDING
+    assert away.wake_at == NOW + timedelta(seconds=5)
+
+
+def test_a_failure_is_said_in_condition_event_and_progress() -> None:
+    job, child = begun()
+    error = StageError(reason="NoImages", message="there are no photos", remedy="add some")
+    pod = ended_pod(exit_code=66, termination=Termination(error=error))
+    decision = decided(job, seen(child, pod, failed="PodFailurePolicy"))
+    assert decision.status.phase is Phase.FAILED
+    failed = next(c for c in decision.status.conditions if c.type == "Failed")
+    assert (failed.status, failed.reason, failed.message) == ("True", "NoImages", "there are no photos. add some.")
+    assert condition(decision, "Stalled") == "True"
+    assert condition(decision, "Reconciling") == "False"
+    assert [(note.type, note.message) for note in decision.notes] == [("Warning", failed.message)]
+    assert decision.create is None
+
+
+def test_a_running_pod_is_followed_and_its_progress_shown() -> None:
+    job, child = begun()
+    observed = seen(child, running_pod())
+    decision = decided(job, observed)
+    assert decision.wants == (TailLog(pod="ruin-pod-uid", uid="pod-uid"),)
+    assert decision.status.phase is Phase.RUNNING
+    told = Progress(nonce="pod-uid", step="download", done=1, total=2, unit="files", percent=50)
+    shown = decided(written(job, decision), replace(observed, progress={"pod-uid": told})).status.progress
+    assert shown is not None
+    assert (shown.percent, shown.message) == (5, "download: 1 of 2 files")
+
+
+def test_progress_is_written_at_intervals_and_never_goes_back() -> None:
+    job, child = begun()
+    observed = seen(child, running_pod())
+    told = Progress(nonce="pod-uid", step="download", done=5, total=10, unit="files", percent=50)
+    job = written(job, decided(job, replace(observed, progress={"pod-uid": told})))
+    later = replace(
+        observed, progress={"pod-uid": told.model_copy(update={"percent": 90})}, progress_written=NOW
+    )
+    early = decided(job, later, after=1)
+    assert early.status == job.status
+    assert early.wake_at == NOW + timedelta(seconds=2)
+    due = decided(job, later, after=2).status.progress
+    assert due is not None
+    assert due.percent == 9
+    less = replace(observed, progress={"pod-uid": told.model_copy(update={"percent": 10})})
+    back = decided(job, less, after=60).status.progress
+    assert back is not None
+    assert back.percent == 5
+
+
+def test_a_quiet_job_has_its_events_read() -> None:
+    job, child = begun()
+    observed = seen(child)
+    assert decided(job, observed, after=4).wake_at == NOW + timedelta(seconds=5)
+    asking = decided(job, observed, after=6)
+    assert asking.wants == (FetchWarnings(uid="job-uid"),)
+    refused = EventView("FailedCreate", "exceeded quota: none", NOW + timedelta(seconds=1))
+    decision = decided(job, replace(observed, warnings={"job-uid": (refused,)}), after=6)
+    assert decision.status.progress is not None
+    assert "exceeded quota: none" in decision.status.progress.message
+
+
+def test_an_event_from_before_the_pod_was_scheduled_explains_nothing() -> None:
+    job, child = begun()
+    scheduled = {"type": "PodScheduled", "status": "True", "lastTransitionTime": "2026-05-04T12:01:00Z"}
+    old = EventView("FailedScheduling", "no nodes", NOW)
+    observed = replace(seen(child, pod_view(conditions=(scheduled,))), warnings={"pod-uid": (old,)})
+    decision = decided(job, observed, after=120)
+    assert decision.status.progress is not None
+    assert "no nodes" not in decision.status.progress.message
+
+
+def test_a_finished_pod_of_an_unfinished_job_changes_nothing_yet() -> None:
+    job, child = begun()
+    job = written(job, decided(job, seen(child, running_pod())))
+    assert decided(job, seen(child, ended_pod(exit_code=0)), after=1).status == job.status
+
+
+def test_missing_upstream_runs_the_stage_before_again_at_most_twice() -> None:
+    job, child = begun()
+    error = StageError(reason="UpstreamMissing", message="photos.json is gone", remedy="none")
+    for attempt in (2, 3):
+        job, decision = finished(job, child)
+        assert decision.create
+        reconstruct = decision.create
+        missing = ended_pod(exit_code=75, termination=Termination(error=error))
+        decision = decided(job, seen(reconstruct, missing))
+        assert decision.create
+        child = decision.create
+        job = written(job, decision)
+        assert child["metadata"]["name"].endswith(f"-{attempt}")
+        assert [stage.attempt for stage in decision.status.stages] == [attempt, attempt]
+        assert decision.delete
+    job, decision = finished(job, child)
+    assert decision.create
+    decision = decided(job, seen(decision.create, missing, failed="BackoffLimitExceeded"))
+    assert decision.status.phase is Phase.FAILED
+
+
+def test_a_changed_spec_replaces_the_running_job() -> None:
+    job, child = begun()
+    changed = pointcloud_job({"source": {"urls": ["https://example.com/other.zip"]}}, generation=2)
+    changed = changed.model_copy(update={"status": job.status})
+    observed = seen(child, running_pod())
+    (want,) = decided(changed, observed).wants
+    assert isinstance(want, FetchResult)
+    decision = decided(changed, replace(observed, results={want.path: Absent()}))
+    assert [reference.name for reference in decision.delete] == [child["metadata"]["name"]]
+    assert decision.create
+    assert decision.create["metadata"]["name"] != child["metadata"]["name"]
+
+
+def test_a_spec_changed_back_is_published_from_the_store_without_a_job() -> None:
+    job = succeeded()
+    changed = pointcloud_job({"pointcloud": {"encoding": "uncompressed"}}, generation=3)
+    changed = changed.model_copy(update={"status": job.status})
+    (want,) = decided(changed).wants
+    assert isinstance(want, FetchResult)
+    key = want.path.split("/")[-2]
+    decision = decided(changed, Observed(results={want.path: result(StageName.CONVERT, key)}))
+    assert decision.create is None
+    assert decision.status.phase is Phase.SUCCEEDED
+    assert decision.status.published == key != job.status.published
+
+
+@pytest.mark.parametrize("kind", ["Complete", "Reconciling", "Failed", "Stalled"])
+def test_a_condition_that_stays_keeps_its_time(kind: str) -> None:
+    job, child = begun()
+    later = decided(job, seen(child, running_pod()), after=60)
+    (before,) = (c for c in job.status.conditions if c.type == kind)
+    (after,) = (c for c in later.status.conditions if c.type == kind)
+    assert after.last_transition_time == before.last_transition_time
+
+
+def test_a_job_being_deleted_is_left_to_the_garbage_collector() -> None:
+    job, child = begun()
+    leaving = job.model_copy(update={"metadata": job.metadata.model_copy(update={"deletion_timestamp": NOW})})
+    assert decided(leaving) == Decision(status=job.status)
+    assert decided(leaving, seen(child, running_pod())) == Decision(status=job.status)
