@@ -5,6 +5,7 @@ Other files, which may be large, stay where they are: they are only named when n
 
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +28,8 @@ def copy_from_volume(
     Links to folders are not followed, links to files only within the volume. Raises StageFailure(SOURCE_NOT_FOUND)
     when the folder is not there or may not be read.
     """
-    folder = _folder(settings, source)
     try:
+        folder = _folder(settings, source)
         found = sorted(_files(folder, source.resolve(), budget))
     except PermissionError as error:
         raise _not_readable(settings, Path(error.filename).relative_to(source)) from None
@@ -55,11 +56,10 @@ def copy_from_volume(
 
 def _folder(settings: IngestSettings, source: Path) -> Path:
     folder = source / settings.path
-    inside = folder.resolve().is_relative_to(source.resolve())
-    if inside and folder.is_dir():
+    if folder.resolve().is_relative_to(source.resolve()) and _is_folder(folder):
         return folder
     there = (
-        sorted(entry.name + ("/" if entry.is_dir() else "") for entry in source.iterdir()) if source.is_dir() else []
+        sorted(entry.name + ("/" if entry.is_dir() else "") for entry in source.iterdir()) if _is_folder(source) else []
     )
     raise StageFailure(
         Reason.SOURCE_NOT_FOUND,
@@ -67,6 +67,14 @@ def _folder(settings: IngestSettings, source: Path) -> Path:
         "Set spec.source.persistentVolumeClaim.path to a folder of the volume, relative to its root.",
         exit_code=ExitCode.NO_INPUT,
     )
+
+
+def _is_folder(path: Path) -> bool:
+    """As `Path.is_dir`, which in newer Pythons says False of what may not be read. Raises PermissionError."""
+    try:
+        return stat.S_ISDIR(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def _files(folder: Path, root: Path, budget: Budget) -> Iterator[Path]:
@@ -84,10 +92,11 @@ def _complain(error: OSError) -> None:
     raise error
 
 
-def _not_readable(settings: IngestSettings, path: Path) -> StageFailure:
+def _not_readable(settings: IngestSettings, relative: Path) -> StageFailure:
+    path = "The root" if relative == Path() else relative.as_posix()
     return StageFailure(
         Reason.SOURCE_NOT_FOUND,
-        f"{path} in the claim {settings.claim_name} may not be read by the stage's user {os.getuid()}.",
-        "Make the folders and files of the volume readable for all: chmod -R a+rX.",
+        f"{path} of the claim {settings.claim_name} may not be read by the stage's user {os.geteuid()}.",
+        "Make the volume's folders and files readable for all: chmod -R a+rX.",
         exit_code=ExitCode.NO_INPUT,
     )
