@@ -9,7 +9,8 @@ const DESKTOP_BUDGET = 2;
 const PHONE_BUDGET = 1;
 // The fewer points a cloud has, the larger its dots must be to be seen as a surface.
 const POINT_SIZES = [
-  { fewerThan: 50_000, size: 4 },
+  { fewerThan: 20_000, size: 5 },
+  { fewerThan: 100_000, size: 4 },
   { fewerThan: 1_000_000, size: 3 },
   { fewerThan: Infinity, size: 2 },
 ];
