@@ -1,1 +1,1 @@
-"""Speed and memory, measured beside something that people know, in the same run."""
+"""Benchmarks: speed and memory, as ratios measured side by side in one run."""

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from pointcloud_gateway.objects import CHUNK_BYTES, Objects, Stat
 from pointcloud_gateway.zerocopy import EXTENSION
 
-_SINGLE_RANGE: Final = re.compile(r"bytes=(?:(\d{1,18})-(\d{1,18})?|-(\d{1,18}))")
+_SINGLE_RANGE: Final = re.compile(r"bytes=(?:(\d{1,18})-(\d{1,18})?|-(\d{1,18}))", re.ASCII)
 
 
 class RangeNotSatisfiableError(Exception):
