@@ -25,11 +25,12 @@ OPERATOR_ACCOUNT = "system:serviceaccount:default:pointcloud-operator"
 
 @dataclass(frozen=True)
 class Gateway:
-    """A running gateway: base URLs of both ports, and the folder of its store."""
+    """A running gateway: base URLs of both ports, the folder of its store, and its process."""
 
     public: str
     store: str
     folder: Path
+    process: subprocess.Popen[str]
 
 
 @contextmanager
@@ -48,7 +49,7 @@ def run_gateway(*, kubeconfig: Path, folder: Path) -> Iterator[Gateway]:
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         try:
             public, store = _announced_ports(process)
-            yield Gateway(f"http://127.0.0.1:{public}", f"http://127.0.0.1:{store}", folder)
+            yield Gateway(f"http://127.0.0.1:{public}", f"http://127.0.0.1:{store}", folder, process)
         finally:
             process.terminate()
             process.wait(timeout=30)

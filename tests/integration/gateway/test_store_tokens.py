@@ -1,16 +1,18 @@
 """The store with real tokens of real pods, judged by a real API server."""
 
+import socket
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from pointcloud_api.names import STORE_AUDIENCE
-from tests.integration.gateway.conftest import Gateway
+from tests.integration.gateway.conftest import Gateway, run_gateway
 from tools.cluster.controlplane import ControlPlane
 from tools.cluster.processes import wait_until
 
@@ -153,6 +155,34 @@ def test_of_pods_that_finish_at_once_one_wins(make_pod: MakePod) -> None:
         assert session.get(result).content == winner.uid.encode()
         for pod in pods:
             assert session.get(f"{pod.folder()}/octree.bin").content == pod.uid.encode()
+
+
+def test_an_upload_that_has_begun_ends_well_though_the_gateway_is_told_to_stop(
+    make_pod: MakePod, control_plane: ControlPlane, tmp_path: Path
+) -> None:
+    pod = make_pod("a")
+    with run_gateway(kubeconfig=control_plane.kubeconfig, folder=tmp_path) as leaving:
+        url = httpx.URL(leaving.store)
+        with socket.create_connection((url.host, url.port or 80)) as connection:
+            head = (
+                f"PUT /v1/objects/{pod.folder()}/x HTTP/1.1\r\nHost: store\r\nAuthorization: Bearer {pod.token()}\r\n"
+            )
+            connection.sendall(f"{head}Content-Length: 10\r\nExpect: 100-continue\r\n\r\n".encode())
+            assert connection.recv(4096).startswith(b"HTTP/1.1 100")  # accepted, and waiting for the body
+            connection.sendall(b"12345")
+            leaving.process.terminate()
+            wait_until(lambda: not _answers(leaving.public), what="the gateway to take no more requests", seconds=10)
+            connection.sendall(b"67890")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 201")
+        leaving.process.wait(timeout=10)
+    assert (tmp_path / pod.folder() / "x").read_bytes() == b"1234567890"
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz").is_success
+    except httpx.TransportError:
+        return False
 
 
 def test_without_an_api_server_a_new_token_is_asked_to_try_again(

@@ -33,6 +33,7 @@ MAX_PAGE: Final = 1000
 """Objects in one answer to a listing."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
 _log = logging.getLogger(__name__)
 
 
@@ -154,7 +155,7 @@ def _announced_digest(request: Request) -> str | None:
 def _page_size(text: str | None) -> int:
     if text is None:
         return MAX_PAGE
-    if not text.isascii() or not text.isdigit() or int(text) == 0:
+    if not _COUNT.fullmatch(text):
         raise _Refusal(400, "BadLimit", f"limit is a number from 1 to {MAX_PAGE}")
     return min(int(text), MAX_PAGE)
 
