@@ -9,7 +9,7 @@ from typing import Final, Literal
 import pycolmap
 
 from pointcloud_api.stages import StageWarning
-from pointcloud_stage.limits import cpu_limit, memory_limit
+from pointcloud_stage.limits import memory_limit
 
 _BYTES_PER_PIXEL: Final = 320
 """Of memory that SIFT takes on a CPU per pixel of the (scaled) photo: 295 measured on photos of 1600x900, where two
@@ -60,14 +60,18 @@ def _obstacle_to_cuda() -> str | None:
     return None if count.value else "the CUDA driver sees no device"
 
 
-def sift_threads(sizes: Iterable[tuple[int, int]], *, max_image_size: int) -> int:
+def sift_threads(sizes: Iterable[tuple[int, int]], *, max_image_size: int, cpus: int, memory: int) -> int:
     """How many photos of these sizes (width, height; pixels) to extract features from at once on the CPU.
 
-    As many as there are processors, unless the container's memory has no room for so many; at least one.
+    As many as there are processors, unless `memory` (bytes) has no room for so many; at least one.
     """
-    memory = memory_limit() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     largest = max((_sift_bytes(width, height, max_image_size) for width, height in sizes), default=1)
-    return max(1, min(cpu_limit(), (memory - _RESERVE) // largest))
+    return max(1, min(cpus, (memory - _RESERVE) // largest))
+
+
+def available_memory() -> int:
+    """Bytes that the process may use: the container's limit, or the machine's memory where there is none."""
+    return memory_limit() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def _sift_bytes(width: int, height: int, max_image_size: int) -> int:

@@ -8,11 +8,12 @@ import pycolmap
 
 from pointcloud_api.stages import Reason, StageWarning
 from pointcloud_colmap.database import watched
-from pointcloud_colmap.device import Device, sift_threads
+from pointcloud_colmap.device import Device, available_memory, sift_threads
 from pointcloud_colmap.photos import Photos, group_by_camera
 from pointcloud_colmap.presets import Preset
 from pointcloud_colmap.wording import listed
 from pointcloud_stage import Reporter, StageFailure
+from pointcloud_stage.limits import cpu_limit
 
 _ENOUGH: Final = 30
 """Features without which a photo cannot be registered: COLMAP's `abs_pose_min_num_inliers`."""
@@ -26,7 +27,12 @@ def extract_features(
     Reports the steps `inspect` and `extract`. Raises StageFailure(TOO_FEW_POINTS) when fewer than two photos have
     enough features to be reconstructed from.
     """
-    threads = sift_threads(photos.sizes.values(), max_image_size=preset.max_image_size)
+    threads = sift_threads(
+        photos.sizes.values(),
+        max_image_size=preset.max_image_size,
+        cpus=cpu_limit(),
+        memory=available_memory(),
+    )
     groups = group_by_camera(photos, progress)
     total = sum(len(group.names) for group in groups)
     with watched(

@@ -100,9 +100,7 @@ def ingested(store: StoreServer, photos: Iterable[Path], *, size: tuple[int, int
     (store.folder / result_path(prefix)).write_text(result.model_dump_json())
 
 
-def reconstruct(
-    store: StoreServer, tmp_path: Path, *, quality: Quality = Quality.MEDIUM, device: str = "cpu"
-) -> Run:
+def reconstruct(store: StoreServer, tmp_path: Path, *, quality: Quality = Quality.MEDIUM, device: str = "cpu") -> Run:
     """Run a reconstruct pod to its end."""
     document = ReconstructDocument.model_validate(
         {
@@ -164,9 +162,7 @@ def test_brighton_beach_is_reconstructed_whole(store_server: StoreServer, tmp_pa
     assert run.json("report.json")["cameras"] == 1
 
 
-def test_rendered_photos_are_placed_where_they_were_taken_and_level(
-    store_server: StoreServer, tmp_path: Path
-) -> None:
+def test_rendered_photos_are_placed_where_they_were_taken_and_level(store_server: StoreServer, tmp_path: Path) -> None:
     truth = write(tmp_path / "scene")
     ingested(store_server, sorted((tmp_path / "scene" / "photos").iterdir()))
     run = reconstruct(store_server, tmp_path)
@@ -178,9 +174,23 @@ def test_rendered_photos_are_placed_where_they_were_taken_and_level(
     assert accuracy.centre_error_max < 0.01
     assert _tilt_degrees(poses, truth) < 3
 
+    _assert_counted_all_the_way(run.progress, photos=len(truth.cameras))
     view = run.json("view.json")
     assert view["up"] == [0, 0, 1]
     assert view["position"][2] > view["target"][2], "the photos look down at the ruin"
+
+
+def _assert_counted_all_the_way(progress: list[Progress], *, photos: int) -> None:
+    steps = list(dict.fromkeys(line.step for line in progress))
+    assert steps == ["download", "inspect", "extract", "match", "map", "export", "upload"]
+    percents = [line.percent for line in progress]
+    assert percents == sorted(percents)
+    ends = {line.step: line for line in progress}
+    assert (ends["extract"].done, ends["extract"].total) == (photos, photos)
+    assert (ends["match"].done, ends["match"].total) == (photos * (photos - 1) // 2,) * 2
+    assert (ends["map"].done, ends["map"].total) == (photos, photos)
+    for step in ("extract", "match", "map"):
+        assert any(0 < line.done < photos for line in progress if line.step == step), f"{step} jumped to its end"
 
 
 def _tilt_degrees(poses: Any, truth: Truth) -> float:

@@ -1,3 +1,3 @@
-"""Pillow before pycolmap: loaded the other way round, Pillow's PNG encoder meets pycolmap's zlib and corrupts memory."""
+"""Pillow before pycolmap: loaded the other way round, Pillow's PNG encoder corrupts memory and aborts."""
 
 import PIL._imaging  # noqa: F401

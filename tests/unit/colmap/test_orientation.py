@@ -26,7 +26,8 @@ def circle(radius: float, height: float) -> tuple[FloatArray, FloatArray]:
 
 def line(direction: tuple[float, float, float]) -> FloatArray:
     jitter = np.random.default_rng(0).normal(0, 0.02, (10, 3))
-    return np.linspace(0, 10, 10)[:, None] * np.array(direction) + jitter
+    places: FloatArray = np.linspace(0, 10, 10)[:, None] * np.array(direction) + jitter
+    return places
 
 
 def degrees_off(axes: FloatArray, centres: FloatArray) -> float:
@@ -56,7 +57,7 @@ def test_drone_that_looks_straight_down_along_one_line() -> None:
 def test_drone_that_looks_straight_down_on_lines_to_and_fro() -> None:
     there = np.array([axes_looking(-UP, image_up=np.array([0.0, 1.0, 0.0]))] * 10)
     back = np.array([axes_looking(-UP, image_up=np.array([0.0, -1.0, 0.0]))] * 10)
-    centres = np.concatenate([line((0, 1, 0)), line((0, 1, 0)) + [4, 0, 0]])
+    centres = np.concatenate([line((0, 1, 0)), line((0, 1, 0)) + np.array([4.0, 0.0, 0.0])])
     assert degrees_off(np.concatenate([there, back]), centres) < 1
 
 
