@@ -138,6 +138,16 @@ def test_identical_points_are_one_leaf(tmp_path: Path) -> None:
     assert np.array_equal(read_all(tmp_path)[2], positions)
 
 
+def test_a_leaf_whose_only_point_is_shown_by_the_root_is_left_out(tmp_path: Path) -> None:
+    positions, colours = make_cloud(points=LEAF_CAPACITY + 1, seed=9, shape="ball")
+    positions *= 0.4
+    positions[0] = 100
+    write_octree(positions, colours, tmp_path)
+    _, nodes, _, _ = read_all(tmp_path)
+    assert "r7" not in [node.name for node in nodes]
+    assert all(node.num_points > 0 for node in nodes if node.is_leaf)
+
+
 def test_a_far_outlier_costs_the_rest_no_detail(tmp_path: Path) -> None:
     positions, colours = make_cloud(points=50_000, seed=6)
     positions[123] = 1e5
