@@ -48,7 +48,10 @@ def supervise(entry: str, environment: Environment) -> ExitCode:
     try:
         termination, code = Termination(result=_result(entry, environment, console)), ExitCode.DONE
     except (_Terminated, Exception) as error:  # noqa: BLE001 - the top of the process
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         failure = _failure(error)
+        console.line(f"{failure.error.reason}: {failure.error.message} {failure.error.remedy}".encode())
+        _keep_log(environment, console)
         termination, code = Termination(error=failure.error), failure.exit_code
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     environment.termination_log.write_text(termination.encode(), encoding="utf-8")
@@ -68,14 +71,8 @@ def _result(entry: str, environment: Environment, console: Console) -> StageResu
     if recorded is not None:
         console.line(f"pod {recorded.pod_uid} has finished this stage already".encode())
         return recorded
-    try:
-        result = _work(entry, environment, console)
-    except (_Terminated, Exception) as error:
-        failure = _failure(error)
-        console.line(f"{failure.error.reason}: {failure.error.message} {failure.error.remedy}".encode())
-        _keep_log(document, environment, console)
-        raise failure from error
-    _keep_log(document, environment, console)
+    result = _work(entry, environment, console)
+    _keep_log(environment, console)
     return _claim(result, document, store)
 
 
@@ -174,11 +171,12 @@ def death(status: int, last_line: str, *, oom_kills_before: int | None, oom_kill
     )
 
 
-def _keep_log(document: StageDocument, environment: Environment, console: Console) -> None:
+def _keep_log(environment: Environment, console: Console) -> None:
     """Stores the log so far. Losing it is a pity, not a failure."""
-    path = artefact_path(document.prefix, environment.pod_uid, LOG_FILE)
-    store = Store(document.store_url, environment.token_file, patience=LOG_PATIENCE_SECONDS)
     try:
+        document = environment.document()
+        store = Store(document.store_url, environment.token_file, patience=LOG_PATIENCE_SECONDS)
+        path = artefact_path(document.prefix, environment.pod_uid, LOG_FILE)
         store.put(path, environment.log, sha256=sha256_of(environment.log))
     except (StageFailure, OSError) as error:
         console.line(f"the log could not be stored: {error}".encode())

@@ -239,4 +239,6 @@ def test_artefacts_of_the_stage_before_arrive_or_are_said_to_be_missing(pods: Po
 
 def test_settings_of_another_version_are_refused(pods: Pods) -> None:
     unknown = {DOCUMENT_VARIABLE: '{"stage": "paint"}'}
-    pods.start("return outcome", variables=unknown).wait().assert_failed(Reason.BAD_SETTINGS, ExitCode.BAD_SETTINGS)
+    run = pods.start("return outcome", variables=unknown).wait()
+    run.assert_failed(Reason.BAD_SETTINGS, ExitCode.BAD_SETTINGS)
+    assert "BadSettings: " in run.stdout
