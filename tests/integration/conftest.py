@@ -113,9 +113,10 @@ def api(control_plane: ControlPlane) -> Iterator[Api]:
 
 
 @pytest.fixture
-def namespace(api: Api) -> Namespace:
+def namespace(api: Api) -> Iterator[Namespace]:
     """A namespace of the test's own."""
     name = f"test-{uuid.uuid4().hex[:8]}"
     api.post("/api/v1/namespaces", {"metadata": {"name": name}})
     until(lambda: api.get(f"/api/v1/namespaces/{name}/serviceaccounts/default"), "its service account")
-    return Namespace(api, name)
+    yield Namespace(api, name)
+    api.delete(f"/api/v1/namespaces/{name}")

@@ -120,14 +120,15 @@ class _Walk:
     def _kept(self, stage: PlannedStage) -> StageStatus | None:
         """What is recorded of a stage under the key that it has now.
 
-        A changed spec gives a stage that failed, or that no pod runs yet, a new attempt: the change may be the cure,
-        such as more memory, or the CPU instead of a GPU that is not to be had.
+        A changed spec gives a stage that failed, or whose Job no pod runs for yet, a new attempt: the change may be
+        the cure, such as more memory, or the CPU instead of a GPU that is not to be had.
         """
         record = self.job.status.stage_named(stage.name)
         if record is None or record.key != stage.key:
             return None
-        hopeless = record.phase in {Phase.FAILED, Phase.PENDING}
-        return self._retried(record) if self.new_generation and hopeless else record
+        child = self.observed.job(record.job)
+        waits = record.phase is Phase.PENDING and child is not None and child.live
+        return self._retried(record) if self.new_generation and (waits or record.phase is Phase.FAILED) else record
 
     def _retried(self, record: StageStatus) -> StageStatus:
         attempt = record.attempt + 1

@@ -35,7 +35,10 @@ def limits(**quantities: Any) -> Json:
         (claim_path("../secrets"), "write brighton/, not /brighton or ../brighton"),
         (claim_path("a/../../b"), "write brighton/, not /brighton or ../brighton"),
         (claim_path("/brighton"), "write brighton/, not /brighton or ../brighton"),
-        ({"source": URLS, "reconstruction": {"quality": "best"}}, 'supported values: "low", "medium", "high", "extreme"'),
+        (
+            {"source": URLS, "reconstruction": {"quality": "best"}},
+            'supported values: "low", "medium", "high", "extreme"',
+        ),
         ({"source": URLS, "reconstruction": {"device": "tpu"}}, 'supported values: "auto", "gpu", "cpu"'),
         (limits(memory="-1Gi"), "a resource is a quantity that is not negative, such as 4, 500m or 16Gi"),
         (limits(cpu=-1), "a resource is a quantity that is not negative, such as 4, 500m or 16Gi"),
@@ -66,7 +69,11 @@ def test_a_name_that_its_jobs_could_not_carry_is_refused(namespace: Namespace, n
     [
         {"source": URLS},
         {"source": CLAIM},
-        {"source": {"urls": ["http://example.com/a%20b.jpg?signature=x&expires=1", "https://[2001:db8::1]:8443/b.png"]}},
+        {
+            "source": {
+                "urls": ["http://example.com/a%20b.jpg?signature=x&expires=1", "https://[2001:db8::1]:8443/b.png"]
+            }
+        },
         claim_path("brighton/beach..2024"),
         limits(memory="16Gi", cpu=4, **{"nvidia.com/gpu": "1"}),
     ],

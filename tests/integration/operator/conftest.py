@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,6 @@ from tools.cluster.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[3]
 NODE = "played"
-GPU = "nvidia.com/gpu"
 
 
 @dataclass
@@ -58,21 +56,19 @@ class Kubelet:
     ended: Event = field(default_factory=Event)
 
     def register(self) -> None:
-        """A node without a GPU, kept alive by its heartbeat."""
-        resources = {"cpu": "64", "memory": "256Gi", "pods": "500", "ephemeral-storage": "1Ti"}
+        """A node without a GPU."""
         self.api.post("/api/v1/nodes", {"metadata": {"name": NODE}})
-        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": ""}
-        status = {"capacity": resources, "allocatable": resources, "conditions": [ready]}
-        self.api.patch(f"/api/v1/nodes/{NODE}/status", {"status": status})
-        Thread(target=self._beat, daemon=True).start()
+        resources = {"cpu": "64", "memory": "256Gi", "pods": "500", "ephemeral-storage": "1Ti"}
+        self._beat(capacity=resources, allocatable=resources)
 
-    def _beat(self) -> None:
-        leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
-        self.api.post(leases, {"metadata": {"name": NODE}, "spec": {"holderIdentity": NODE}})
+    def beat_until_ended(self) -> None:
+        """Keeps the node from being taken for dead, which happens after 40 s."""
         while not self.ended.wait(5):
-            with suppress(Exception):  # the API server may just be away; the next beat will do
-                renewed = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-                self.api.patch(f"{leases}/{NODE}", {"spec": {"renewTime": renewed, "leaseDurationSeconds": 40}})
+            self._beat()
+
+    def _beat(self, **status: Json) -> None:
+        ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "lastHeartbeatTime": _now()}
+        self.api.patch(f"/api/v1/nodes/{NODE}/status", {"status": {"conditions": [ready], **status}})
 
     def pods(self, namespace: Namespace, name: str, stage: StageName) -> list[Json]:
         selector = f"{JOB_LABEL}={name},{STAGE_LABEL}={stage}"
@@ -103,7 +99,13 @@ class Kubelet:
         self._write(pod, "Failed" if exit_code else "Succeeded", {"terminated": terminated})
 
     def succeed(
-        self, namespace: Namespace, name: str, stage: StageName, *, figures: Figures, warnings: tuple[StageWarning, ...] = ()
+        self,
+        namespace: Namespace,
+        name: str,
+        stage: StageName,
+        *,
+        figures: Figures,
+        warnings: tuple[StageWarning, ...] = (),
     ) -> StageResult:
         """Runs the stage's pod to its end; its result is in the termination message."""
         pod = self.bound(namespace, name, stage)
@@ -160,14 +162,15 @@ def configuration(store_url: str) -> Json:
 def kubelet(api: Api) -> Iterator[Kubelet]:
     kubelet = Kubelet(api)
     kubelet.register()
+    heart = Thread(target=kubelet.beat_until_ended, daemon=True)
+    heart.start()
     yield kubelet
     kubelet.ended.set()
+    heart.join()
 
 
 @pytest.fixture
-def operator(
-    control_plane: ControlPlane, api: Api, store_server: StoreServer, tmp_path: Path
-) -> Iterator[Operator]:
+def operator(control_plane: ControlPlane, api: Api, store_server: StoreServer, tmp_path: Path) -> Iterator[Operator]:
     """A running operator; its log is printed with a failed test."""
     del api  # the resource has to be there
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(configuration(store_server.url)))

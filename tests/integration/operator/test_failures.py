@@ -3,13 +3,16 @@
 import subprocess
 import sys
 
+import pytest
 import yaml
 
 from pointcloud_api.names import StageName
-from pointcloud_api.stages import ExitCode, Reason, StageError
+from pointcloud_api.stages import ExitCode, Figures, Reason, StageError
 from tests.integration.conftest import Json, Namespace, until
 from tests.integration.operator.conftest import Kubelet, Operator
 from tests.integration.operator.test_lifecycle import condition, events, jobs, phase
+
+pytestmark = pytest.mark.usefixtures("operator")
 
 
 def failed(namespace: Namespace, name: str) -> Json:
@@ -17,7 +20,7 @@ def failed(namespace: Namespace, name: str) -> Json:
     return condition(namespace.job(name), "Failed")
 
 
-def test_the_stages_own_words_are_passed_on(operator: Operator, namespace: Namespace, kubelet: Kubelet) -> None:
+def test_the_stages_own_words_are_passed_on(namespace: Namespace, kubelet: Kubelet) -> None:
     namespace.submit("empty")
     error = StageError(reason=Reason.NO_IMAGES, message="the folder holds no photos", remedy="put photos into it")
     kubelet.fail(namespace, "empty", StageName.INGEST, error, ExitCode.NO_INPUT)
@@ -28,7 +31,7 @@ def test_the_stages_own_words_are_passed_on(operator: Operator, namespace: Names
     assert len(jobs(namespace)) == 1
 
 
-def test_out_of_memory_names_the_field_to_raise(operator: Operator, namespace: Namespace, kubelet: Kubelet) -> None:
+def test_out_of_memory_names_the_field_to_raise(namespace: Namespace, kubelet: Kubelet) -> None:
     namespace.submit("big", stages={"ingest": {"resources": {"limits": {"memory": "64Mi"}}}})
     pod = kubelet.bound(namespace, "big", StageName.INGEST)
     kubelet.end(pod, exit_code=137, reason="OOMKilled")
@@ -38,9 +41,7 @@ def test_out_of_memory_names_the_field_to_raise(operator: Operator, namespace: N
     assert "spec.stages.ingest.resources.limits.memory" in said["message"]
 
 
-def test_more_memory_gives_a_failed_stage_another_attempt(
-    operator: Operator, namespace: Namespace, kubelet: Kubelet
-) -> None:
+def test_more_memory_gives_a_failed_stage_another_attempt(namespace: Namespace, kubelet: Kubelet) -> None:
     namespace.submit("big")
     kubelet.end(kubelet.bound(namespace, "big", StageName.INGEST), exit_code=137, reason="OOMKilled")
     failed(namespace, "big")
@@ -51,13 +52,9 @@ def test_more_memory_gives_a_failed_stage_another_attempt(
     assert pod["metadata"]["labels"]["pointcloud.stitchsketch.io/attempt"] == "2"
 
 
-def test_a_cluster_without_a_gpu_says_so(operator: Operator, namespace: Namespace, kubelet: Kubelet) -> None:
+def test_a_cluster_without_a_gpu_says_so(namespace: Namespace, kubelet: Kubelet) -> None:
     namespace.submit("ruin", reconstruction={"device": "gpu"})
-    pod = kubelet.bound(namespace, "ruin", StageName.INGEST)
-    from tests.integration.operator.conftest import result_of
-    from pointcloud_api.stages import Termination
-
-    kubelet.end(pod, exit_code=0, message=Termination(result=result_of(pod, StageName.INGEST)).encode())
+    kubelet.succeed(namespace, "ruin", StageName.INGEST, figures=Figures())
 
     def message() -> str | None:
         said: str = namespace.job("ruin")["status"]["progress"]["message"]
@@ -70,7 +67,7 @@ def test_a_cluster_without_a_gpu_says_so(operator: Operator, namespace: Namespac
     kubelet.bound(namespace, "ruin", StageName.RECONSTRUCT)
 
 
-def test_a_quota_that_forbids_the_pod_is_named(operator: Operator, namespace: Namespace) -> None:
+def test_a_quota_that_forbids_the_pod_is_named(namespace: Namespace) -> None:
     quota = {"metadata": {"name": "none"}, "spec": {"hard": {"pods": "0"}}}
     namespace.api.post(namespace.path("/api/v1", "resourcequotas"), quota)
     namespace.submit("ruin")
@@ -104,7 +101,12 @@ def test_an_operator_that_cannot_start_says_why(operator: Operator) -> None:
     def words(**environment: str) -> str:
         command = [sys.executable, "-m", "pointcloud_operator"]
         ended = subprocess.run(
-            command, env={**operator.environment, **environment}, capture_output=True, check=False, timeout=60, text=True
+            command,
+            env={**operator.environment, **environment},
+            capture_output=True,
+            check=False,
+            timeout=60,
+            text=True,
         )
         assert ended.returncode == 1
         return ended.stderr.splitlines()[-1]

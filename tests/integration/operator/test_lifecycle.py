@@ -3,11 +3,15 @@
 from datetime import datetime
 from typing import Any
 
+import pytest
+
 from pointcloud_api.names import StageName
 from pointcloud_api.stages import Figures, StageWarning
 from tests.fixtures.store import StoreServer
-from tests.integration.conftest import Api, Json, Namespace, until
+from tests.integration.conftest import Json, Namespace, until
 from tests.integration.operator.conftest import Kubelet, Operator, result_of
+
+pytestmark = pytest.mark.usefixtures("operator")
 
 INGESTED = Figures(images_found=19, images_usable=18)
 RECONSTRUCTED = Figures(images_found=19, images_usable=18, images_registered=7, points=6427)
@@ -48,7 +52,7 @@ def _time(value: Any) -> datetime:
     return datetime.fromisoformat(value)
 
 
-def test_three_stages_lead_to_an_address(operator: Operator, namespace: Namespace, kubelet: Kubelet) -> None:
+def test_three_stages_lead_to_an_address(namespace: Namespace, kubelet: Kubelet) -> None:
     namespace.submit("ruin")
     rejected = StageWarning(reason="PhotosRejected", message="1 of 19 photos cannot be read: broken.jpg")
     kubelet.succeed(namespace, "ruin", StageName.INGEST, figures=INGESTED, warnings=(rejected,))
@@ -87,7 +91,7 @@ def test_a_killed_operator_carries_on_without_a_second_job(
 
 
 def test_a_lost_termination_message_is_read_from_the_store(
-    operator: Operator, namespace: Namespace, kubelet: Kubelet, store_server: StoreServer
+    namespace: Namespace, kubelet: Kubelet, store_server: StoreServer
 ) -> None:
     job = namespace.submit("ruin")
     pod = kubelet.bound(namespace, "ruin", StageName.INGEST)
@@ -100,16 +104,14 @@ def test_a_lost_termination_message_is_read_from_the_store(
     assert namespace.job("ruin")["status"]["images"]["usable"] == 18
 
 
-def test_deletion_takes_the_jobs_along(operator: Operator, namespace: Namespace, kubelet: Kubelet) -> None:
+def test_deletion_takes_the_jobs_along(namespace: Namespace, kubelet: Kubelet) -> None:
     namespace.submit("ruin")
     kubelet.run(kubelet.bound(namespace, "ruin", StageName.INGEST))
     namespace.api.delete(namespace.job_path("ruin"))
     until(lambda: not jobs(namespace), "the Job to go")
 
 
-def test_a_changed_encoding_runs_only_the_conversion_again(
-    operator: Operator, namespace: Namespace, kubelet: Kubelet
-) -> None:
+def test_a_changed_encoding_runs_only_the_conversion_again(namespace: Namespace, kubelet: Kubelet) -> None:
     namespace.submit("ruin")
     before = succeed(namespace, kubelet, "ruin")["status"]
     namespace.api.patch(namespace.job_path("ruin"), {"spec": {"pointcloud": {"encoding": "uncompressed"}}})
@@ -122,7 +124,9 @@ def test_a_changed_encoding_runs_only_the_conversion_again(
 
 
 def test_settled_jobs_are_left_alone_by_a_restart(
-    operator: Operator, namespace: Namespace, kubelet: Kubelet, api: Api
+    operator: Operator,
+    namespace: Namespace,
+    kubelet: Kubelet,
 ) -> None:
     namespace.submit("settled")
     settled = succeed(namespace, kubelet, "settled")
@@ -134,7 +138,7 @@ def test_settled_jobs_are_left_alone_by_a_restart(
     assert namespace.job("settled")["metadata"]["resourceVersion"] == settled["metadata"]["resourceVersion"]
 
 
-def test_the_next_job_follows_within_a_second(operator: Operator, namespace: Namespace, kubelet: Kubelet) -> None:
+def test_the_next_job_follows_within_a_second(namespace: Namespace, kubelet: Kubelet) -> None:
     namespace.submit("ruin")
     succeed(namespace, kubelet, "ruin")
     by_stage = {job["metadata"]["labels"]["pointcloud.stitchsketch.io/stage"]: job for job in jobs(namespace)}

@@ -48,7 +48,9 @@ def pointcloud_job(spec: Json | None = None, *, generation: int = 1) -> Pointclo
     )
 
 
-def job_view(job: Json, *, uid: str = "job-uid", complete: bool = False, failed: str = "", deleting: bool = False) -> JobView:
+def job_view(
+    job: Json, *, uid: str = "job-uid", complete: bool = False, failed: str = "", deleting: bool = False
+) -> JobView:
     """A created Job as the API server tells of it."""
     conditions = []
     if complete:
@@ -67,7 +69,12 @@ def bare_job(stage: StageName = StageName.RECONSTRUCT, *, failed: str = "Backoff
 
 
 def pod_view(
-    *, phase: str = "Pending", state: Json | None = None, conditions: tuple[Json, ...] = (), uid: str = "pod-uid", **status: Any
+    *,
+    phase: str = "Pending",
+    state: Json | None = None,
+    conditions: tuple[Json, ...] = (),
+    uid: str = "pod-uid",
+    **status: Any,
 ) -> PodView:
     limits = {"resources": {"limits": {"memory": "8Gi"}}}
     statuses = [{"name": "stage", "state": state}] if state else []

@@ -24,8 +24,10 @@ from tests.unit.operator.builders import (
     running_pod,
 )
 
+NOTHING = Observed()
 
-def decided(job: PointcloudJob, observed: Observed = Observed(), *, after: float = 0) -> Decision:
+
+def decided(job: PointcloudJob, observed: Observed = NOTHING, *, after: float = 0) -> Decision:
     return decide(job, observed, CONFIG, NOW + timedelta(seconds=after))
 
 
@@ -160,9 +162,7 @@ def test_progress_is_written_at_intervals_and_never_goes_back() -> None:
     observed = seen(child, running_pod())
     told = Progress(nonce="pod-uid", step="download", done=5, total=10, unit="files", percent=50)
     job = written(job, decided(job, replace(observed, progress={"pod-uid": told})))
-    later = replace(
-        observed, progress={"pod-uid": told.model_copy(update={"percent": 90})}, progress_written=NOW
-    )
+    later = replace(observed, progress={"pod-uid": told.model_copy(update={"percent": 90})}, progress_written=NOW)
     early = decided(job, later, after=1)
     assert early.status == job.status
     assert early.wake_at == NOW + timedelta(seconds=2)

@@ -18,7 +18,9 @@ def unschedulable(message: str) -> PodView:
 
 
 def test_what_the_stage_says_goes_before_everything() -> None:
-    why = failure(STAGE, bare_job(failed="PodFailurePolicy"), [ended_pod(exit_code=65, termination=Termination(error=ERROR))])
+    why = failure(
+        STAGE, bare_job(failed="PodFailurePolicy"), [ended_pod(exit_code=65, termination=Termination(error=ERROR))]
+    )
     assert why.reason == "NoOverlap"
     assert why.text == "no two photos show the same thing. take more photos."
 
@@ -36,7 +38,11 @@ def test_out_of_memory_names_limit_and_field() -> None:
 
 
 def test_scratch_that_ran_out_is_told_from_other_evictions() -> None:
-    full = pod_view(phase="Failed", reason="Evicted", message='Usage of EmptyDir volume "scratch" exceeds the limit "20Gi"'.replace("EmptyDir", "emptyDir"))
+    full = pod_view(
+        phase="Failed",
+        reason="Evicted",
+        message='Usage of EmptyDir volume "scratch" exceeds the limit "20Gi"'.replace("EmptyDir", "emptyDir"),
+    )
     assert failure(STAGE, bare_job(), [full]).reason == "OutOfScratch"
     pressed = pod_view(phase="Failed", reason="Evicted", message="The node was low on resource: memory.")
     assert failure(STAGE, bare_job(), [pressed]).reason == "Evicted"
@@ -91,7 +97,10 @@ def test_a_container_being_made_is_not_held_up() -> None:
 
 
 def test_the_latest_event_explains_a_quiet_job() -> None:
-    events = [EventView("FailedMount", "old", NOW), EventView("FailedCreate", "exceeded quota", NOW + timedelta(seconds=1))]
+    events = [
+        EventView("FailedMount", "old", NOW),
+        EventView("FailedCreate", "exceeded quota", NOW + timedelta(seconds=1)),
+    ]
     why = waiting(STAGE, [], events)
     assert why is not None
     assert "exceeded quota" in why.message
@@ -99,5 +108,8 @@ def test_the_latest_event_explains_a_quiet_job() -> None:
 
 
 def test_an_events_time_is_when_it_was_last_seen() -> None:
-    event = {"metadata": {"creationTimestamp": text(NOW)}, "series": {"lastObservedTime": text(NOW + timedelta(hours=1))}}
+    event = {
+        "metadata": {"creationTimestamp": text(NOW)},
+        "series": {"lastObservedTime": text(NOW + timedelta(hours=1))},
+    }
     assert EventView.of({**event, "eventTime": text(NOW)}).at == NOW + timedelta(hours=1)
