@@ -27,6 +27,7 @@ from pointcloud_potree.metadata import (
 from pointcloud_potree.morton import sort_points
 from pointcloud_potree.nodes import CELL_LEVELS, build_nodes
 
+FILES: Final = ("metadata.json", "hierarchy.bin", "octree.bin")
 # Rows are counted in 32 bits, and so are a node's points in hierarchy.bin.
 MAX_POINTS: Final = 2**32 - 1
 
@@ -111,9 +112,6 @@ def write_octree(  # noqa: PLR0913 - two inputs, one output, and options by keyw
         depth=nodes.depth,
         size_bytes=sum((folder / file).stat().st_size for file in FILES),
     )
-
-
-FILES: Final = ("metadata.json", "hierarchy.bin", "octree.bin")
 
 
 def _finite(positions: Positions, colours: Colours) -> tuple[Positions, Colours]:
