@@ -1,11 +1,11 @@
 """Every check that needs no running program: `make lint`. Runs them all, then fails if one did."""
 
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from tools import generate
+from tools import generate, viewer
 from tools.cluster.build import programs
 
 CODE = ("operator", "images", "tools", "tests")
@@ -16,31 +16,41 @@ PACKAGES = (
     "tests",
     *sorted(str(path) for path in Path("images").glob("*/pointcloud_*")),
 )
-VIEWER = Path("images/potree/viewer")
 
 
-def _checks() -> dict[str, list[str]]:
-    python = sys.executable
-    shell_scripts = [".ci/run", *map(str, Path().glob("tools/**/*.sh"))]
+def _run(*command: str | Path) -> Callable[[], bool]:
+    return lambda: subprocess.run(command, check=False).returncode == 0
+
+
+def _viewer() -> bool:
+    try:
+        viewer.npm("run", "check")
+    except subprocess.CalledProcessError:
+        return False
+    return True
+
+
+def checks() -> dict[str, Callable[[], bool]]:
+    """Every check by name; calling one tells whether all is well."""
+    python, scripts = sys.executable, Path(sys.executable).parent
     return {
-        "ruff": [python, "-m", "ruff", "check", "--quiet", *CODE],
-        "ruff format": [python, "-m", "ruff", "format", "--quiet", "--diff", *CODE],
-        "mypy": [python, "-m", "mypy", "--no-error-summary", *PACKAGES],
-        "import-linter": [str(Path(python).with_name("lint-imports")), "--no-cache"],
-        "shellcheck": [str(Path(python).with_name("shellcheck")), *shell_scripts],
-        "helm lint": [str(programs() / "helm"), "lint", "--strict", "--quiet", "charts/pointcloud-operator"],
-        "viewer": ["npm", "--prefix", str(VIEWER), "run", "--silent", "check"],
+        "generated files": lambda: generate.main(["--check"]) == 0,
+        "ruff": _run(python, "-m", "ruff", "check", "--quiet", *CODE),
+        "ruff format": _run(python, "-m", "ruff", "format", "--quiet", "--diff", *CODE),
+        "mypy": _run(python, "-m", "mypy", "--no-error-summary", *PACKAGES),
+        "import-linter": _run(scripts / "lint-imports", "--no-cache"),
+        "shellcheck": _run(scripts / "shellcheck", ".ci/run"),
+        "helm lint": _run(programs() / "helm", "lint", "--strict", "--quiet", "charts/pointcloud-operator"),
+        "viewer": _viewer,
     }
 
 
 def main() -> int:
     """Run every check; the exit status is 1 if one failed."""
-    failed = ["generated files"] if generate.main(["--check"]) else []
-    if shutil.which("npm") and not (VIEWER / "node_modules").is_dir():
-        subprocess.run(["npm", "--prefix", str(VIEWER), "ci", "--silent"], check=True)
-    for name, command in _checks().items():
+    failed = []
+    for name, passes in checks().items():
         print(f"lint: {name}", flush=True)
-        if subprocess.run(command, check=False).returncode != 0:
+        if not passes():
             failed.append(name)
     if failed:
         print(f"lint failed: {', '.join(failed)}", file=sys.stderr)

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 IMAGES = ("operator", "gateway", "ingest", "colmap", "colmap-cuda12", "potree", "viewer")
-DEVELOPMENT = ("operator", "gateway", "ingest", "colmap", "potree")
+DEVELOPMENT = ("operator", "gateway", "ingest", "colmap", "potree", "viewer")
 FOLDER = Path("requirements")
 
 
