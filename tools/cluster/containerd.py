@@ -1,5 +1,7 @@
 """The node's containerd: one of its own, which never meets another that the machine may have."""
 
+import json
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -57,9 +59,23 @@ def ctr(*arguments: str) -> str:
 def load(archive: Path, references: Sequence[str]) -> None:
     """Put the image of an OCI or Docker archive on the node under these names, whatever name it carries itself."""
     first, *others = references
-    ctr("images", "import", "--index-name", first, str(archive))
+    # Naming the archive's index as the archive names its image would orphan the index: collected while it is unpacked.
+    naming = [] if first in names_in(archive) else ["--index-name", first]
+    ctr("images", "import", *naming, str(archive))
     for other in others:
         ctr("images", "tag", "--force", first, other)
+
+
+def names_in(archive: Path) -> list[str]:
+    """The names that a Docker archive, or an OCI archive of buildah's, gives to its image."""
+    with tarfile.open(archive) as tar:
+        members = tar.getnames()
+        file = tar.extractfile("manifest.json" if "manifest.json" in members else "index.json")
+        document = json.load(file) if file else {}
+    if isinstance(document, list):
+        return [name for image in document for name in image["RepoTags"] or ()]
+    annotations = [image.get("annotations", {}) for image in document["manifests"]]
+    return [found["org.opencontainers.image.ref.name"] for found in annotations if found]
 
 
 def kill_shims() -> None:

@@ -60,13 +60,13 @@ def _build_all(missing: Sequence[tuple[Image, BuiltImage]], engine: Engine, fold
         partial.unlink(missing_ok=True)
         engine.save(target.reference, partial)
         partial.rename(target.archive)
-        _forget_old(image.name, folder, keep=target.archive)
+        _forget_old(image.name, folder)
         size = target.archive.stat().st_size / 1e6
         say(f"images: {target.reference} ({size:.0f} MB, {time.monotonic() - began:.0f} s)")
 
 
-def _forget_old(name: str, folder: Path, *, keep: Path) -> None:
-    """Delete this image's older files; those of the last day may belong to another clone's cluster."""
-    for archive in folder.glob(f"{name}-{'?' * TAG_LENGTH}.tar"):
-        if archive != keep and time.time() - archive.stat().st_mtime > 24 * 3600:
-            archive.unlink()
+def _forget_old(name: str, folder: Path) -> None:
+    """Delete all but this image's newest two files: the one before may belong to another clone's cluster."""
+    archives = folder.glob(f"{name}-{'?' * TAG_LENGTH}.tar")
+    for archive in sorted(archives, key=lambda file: file.stat().st_mtime)[:-2]:
+        archive.unlink()

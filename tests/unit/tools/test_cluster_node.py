@@ -7,9 +7,10 @@ import string
 import tarfile
 from pathlib import Path
 
+import pytest
 import yaml
 
-from tools.cluster import network, pause
+from tools.cluster import containerd, network, pause
 from tools.cluster.controlplane import SERVICE_ADDRESS, SERVICE_SUBNET
 from tools.cluster.node import render_addons
 
@@ -56,3 +57,17 @@ def test_the_pause_archive_is_an_image_whose_every_digest_holds(tmp_path: Path) 
     assert (configuration["os"], configuration["architecture"]) == ("linux", "amd64")
     assert configuration["config"]["Entrypoint"] == ["/pause"]
     assert len(blob(manifest["layers"][0])) == manifest["layers"][0]["size"]
+
+
+@pytest.mark.parametrize(
+    ("file", "document"),
+    [
+        ("manifest.json", [{"Config": "c.json", "RepoTags": ["localhost/a:1"], "Layers": []}]),
+        ("index.json", {"manifests": [{"annotations": {"org.opencontainers.image.ref.name": "localhost/a:1"}}]}),
+    ],
+)
+def test_the_name_that_an_archive_gives_to_its_image_is_known(tmp_path: Path, file: str, document: object) -> None:
+    (tmp_path / file).write_text(json.dumps(document))
+    with tarfile.open(tmp_path / "image.tar", "w") as tar:
+        tar.add(tmp_path / file, arcname=file)
+    assert containerd.names_in(tmp_path / "image.tar") == ["localhost/a:1"]
