@@ -46,7 +46,7 @@ async def pointcloud_job(event: kopf.RawEvent, memo: kopf.Memo, **_: Any) -> Non
         _controller(memo).pointcloud_job_changed(obj)
 
 
-@kopf.on.probe()
+@kopf.on.probe(errors=kopf.ErrorsMode.PERMANENT)
 async def alive(memo: kopf.Memo, **_: Any) -> str:
     """Answers the liveness probe; an error makes it fail, so that the kubelet restarts an operator that hangs."""
     if problem := _controller(memo).problem():

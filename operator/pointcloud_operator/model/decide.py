@@ -282,13 +282,13 @@ class _Walk:
     def _between_pods(self, stage: PlannedStage, child: JobView, pods: Sequence[PodView]) -> None:
         """The last pod has ended. Mostly the Job's verdict follows at once, so the status is left as it is at first."""
         settled_at = (pods[-1].finished_at or pods[-1].created) + QUIET
-        if pods[-1].phase == "Failed" and self.now >= settled_at:
+        if self.new_generation:
+            self._expect(stage)
+        if self.now < settled_at:
+            self._wake(settled_at)
+        elif pods[-1].phase == "Failed":
             why = diagnosis.failure(stage.name, child, pods)
             self._wait(stage, f"trying again soon, because {why.message}", reason=why.reason)
-        elif self.new_generation:
-            self._expect(stage)
-        else:
-            self._wake(settled_at)
 
     def _warnings(self, child: JobView, pods: Sequence[PodView]) -> tuple[EventView, ...]:
         """Warning Events about what has been quiet for too long: quota, webhooks and mounts speak only there."""

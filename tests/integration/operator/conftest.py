@@ -1,7 +1,6 @@
 """The real operator as a process, and a node whose kubelet is played by the test."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -16,12 +15,13 @@ import yaml
 
 from pointcloud_api.names import JOB_LABEL, STAGE_LABEL, StageName
 from pointcloud_api.stages import ExitCode, Figures, StageError, StageResult, StageWarning, Termination
-from tests.fixtures.store import OPERATOR_TOKEN, StoreServer
+from tests.fixtures.store import OPERATOR_TOKEN, StoreServer, run_store
 from tests.integration.conftest import Api, Json, Namespace, until
 from tools.cluster.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[3]
 NODE = "played"
+NO_FIGURES = Figures()
 
 
 @dataclass
@@ -37,15 +37,15 @@ class Operator:
             command = [sys.executable, "-m", "pointcloud_operator"]
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
 
-    def kill(self) -> None:
-        assert self.process
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
+    def ensure(self) -> None:
+        if self.process is None or self.process.poll() is not None:
+            self.start()
 
-    def stop(self) -> int:
-        assert self.process
-        self.process.terminate()
-        return self.process.wait(timeout=30)
+    def kill(self) -> None:
+        """As a node that loses power would."""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
 
 
 @dataclass
@@ -136,7 +136,7 @@ class Kubelet:
 
 
 def result_of(
-    pod: Json, stage: StageName, *, figures: Figures = Figures(), warnings: tuple[StageWarning, ...] = ()
+    pod: Json, stage: StageName, *, figures: Figures = NO_FIGURES, warnings: tuple[StageWarning, ...] = ()
 ) -> StageResult:
     """A result that the pod might leave."""
     key = pod["metadata"]["labels"]["pointcloud.stitchsketch.io/key"]
@@ -169,27 +169,44 @@ def kubelet(api: Api) -> Iterator[Kubelet]:
     heart.join()
 
 
-@pytest.fixture
-def operator(control_plane: ControlPlane, api: Api, store_server: StoreServer, tmp_path: Path) -> Iterator[Operator]:
-    """A running operator; its log is printed with a failed test."""
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    """The store that the operator reads results from."""
+    with run_store(tmp_path_factory.mktemp("store")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def operator_process(
+    control_plane: ControlPlane, api: Api, store: StoreServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Operator]:
+    """The operator, as the tests have left it."""
     del api  # the resource has to be there
-    (tmp_path / "config.yaml").write_text(yaml.safe_dump(configuration(store_server.url)))
-    (tmp_path / "token").write_text(OPERATOR_TOKEN)
+    folder = tmp_path_factory.mktemp("operator")
+    (folder / "config.yaml").write_text(yaml.safe_dump(configuration(store.url)))
+    (folder / "token").write_text(OPERATOR_TOKEN)
     operator = Operator(
         environment={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT / "operator"),
             "KUBECONFIG": str(control_plane.kubeconfig),
-            "POINTCLOUD_CONFIG": str(tmp_path / "config.yaml"),
-            "POINTCLOUD_STORE_TOKEN_FILE": str(tmp_path / "token"),
+            "POINTCLOUD_CONFIG": str(folder / "config.yaml"),
+            "POINTCLOUD_STORE_TOKEN_FILE": str(folder / "token"),
             "POINTCLOUD_HEALTH_PORT": str(_free_port()),
         },
-        log=tmp_path / "operator.log",
+        log=folder / "operator.log",
     )
-    operator.start()
     yield operator
     operator.kill()
-    sys.stdout.write(operator.log.read_text())
+
+
+@pytest.fixture
+def operator(operator_process: Operator) -> Iterator[Operator]:
+    """A running operator; what it logs meanwhile is shown with a failed test."""
+    operator_process.ensure()
+    begin = operator_process.log.stat().st_size
+    yield operator_process
+    sys.stdout.write(operator_process.log.read_text()[begin:])
 
 
 def _free_port() -> int:

@@ -100,14 +100,8 @@ def test_a_job_of_somebody_elses_is_named(operator: Operator, namespace: Namespa
 def test_an_operator_that_cannot_start_says_why(operator: Operator) -> None:
     def words(**environment: str) -> str:
         command = [sys.executable, "-m", "pointcloud_operator"]
-        ended = subprocess.run(
-            command,
-            env={**operator.environment, **environment},
-            capture_output=True,
-            check=False,
-            timeout=60,
-            text=True,
-        )
+        whole = {**operator.environment, **environment}
+        ended = subprocess.run(command, env=whole, capture_output=True, check=False, timeout=60, text=True)
         assert ended.returncode == 1
         return ended.stderr.splitlines()[-1]
 

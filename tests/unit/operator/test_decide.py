@@ -200,7 +200,20 @@ def test_an_event_from_before_the_pod_was_scheduled_explains_nothing() -> None:
 def test_a_finished_pod_of_an_unfinished_job_changes_nothing_yet() -> None:
     job, child = begun()
     job = written(job, decided(job, seen(child, running_pod())))
-    assert decided(job, seen(child, ended_pod(exit_code=0)), after=1).status == job.status
+    observed = seen(child, ended_pod(exit_code=0))
+    assert decided(job, observed, after=1).status == job.status
+    assert decided(job, observed, after=600) == Decision(status=job.status)
+
+
+def test_a_failed_pod_that_is_to_be_replaced_is_explained() -> None:
+    job, child = begun()
+    error = StageError(reason="StoreUnavailable", message="the store is away", remedy="none")
+    observed = seen(child, ended_pod(exit_code=75, termination=Termination(error=error)))
+    assert decided(job, observed, after=1).status == job.status
+    later = decided(job, observed, after=10).status
+    assert later.phase is Phase.PENDING
+    assert later.progress is not None
+    assert later.progress.message == "trying again soon, because the store is away"
 
 
 def test_missing_upstream_runs_the_stage_before_again_at_most_twice() -> None:

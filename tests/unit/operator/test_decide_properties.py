@@ -77,8 +77,10 @@ class World:
         observed = Observed(jobs=tuple(views.values()), pods=pods)
         self.seconds += 1
         while True:
-            decision = decide(self.job, observed, CONFIG, NOW + timedelta(seconds=self.seconds))
+            now = NOW + timedelta(seconds=self.seconds)
+            decision = decide(self.job, observed, CONFIG, now)
             if decision.complete:
+                assert decision.wake_at is None or decision.wake_at > now, "it would be decided again and again"
                 return decision
             answers: dict[str, StoreAnswer] = {}
             for want in decision.wants:
