@@ -23,7 +23,7 @@ demo: $(READY) ## From photos to a URL: sets everything up, then runs one Pointc
 
 .PHONY: test
 test: $(READY) ## Set everything up, then lint, unit, integration and end-to-end tests
-	@$(PY) -m tools.prepare test
+	@$(PY) -m tools.prepare
 	@$(MAKE) lint
 	@$(PY) -m pytest $(PYTEST_ARGS)
 

@@ -1,29 +1,19 @@
-"""Programs and files of this machine: commands with clear failures, Debian packages, mounts, control groups."""
+"""Programs and files of this machine: commands with clear failures, mounts, control groups."""
 
 import ctypes
 import os
-import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from tools.cluster.console import say
 from tools.cluster.errors import ClusterError
 from tools.cluster.processes import kill_and_wait, tail_of
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _MNT_DETACH = 2  # umount2(2)
 _CGROUPS = Path("/sys/fs/cgroup")
-_PACKAGES = {
-    "containerd": "containerd",
-    "runc": "runc",
-    "nft": "nftables",
-    "iptables": "iptables",  # the CNI plugin portmap calls it
-    "ip": "iproute2",
-}
-"""What a node runs, and the Debian package that has it."""
-_CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))  # Debian's, and everybody else's
-_SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # where nft and iptables are, and a user's PATH often is not
+CNI_FOLDERS = (Path("/usr/lib/cni"), Path("/opt/cni/bin"))  # Debian's, and everybody else's
+SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # where nft and iptables are, and a user's PATH often is not
 
 
 def command(arguments: Sequence[str], *, stdin: str | None = None, environment: dict[str, str] | None = None) -> str:
@@ -38,7 +28,7 @@ def command(arguments: Sequence[str], *, stdin: str | None = None, environment: 
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{_SBIN}", **(environment or {})},
+        env={**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{SBIN}", **(environment or {})},
     )
     if result.returncode != 0:
         wrote = tail_of((result.stderr or result.stdout).splitlines())
@@ -46,29 +36,9 @@ def command(arguments: Sequence[str], *, stdin: str | None = None, environment: 
     return result.stdout
 
 
-def ensure_packages() -> None:
-    """Install what a node needs and this machine lacks, where it is a Debian."""
-    search = f"{os.environ.get('PATH', '')}:{_SBIN}"
-    missing = [package for program, package in _PACKAGES.items() if not shutil.which(program, path=search)]
-    if not any((folder / "ptp").exists() for folder in _CNI_FOLDERS):
-        missing.append("containernetworking-plugins")
-    if not missing:
-        return
-    if not shutil.which("apt-get"):
-        raise ClusterError(f"a node needs {', '.join(missing)} (Debian's names): install them and run this again")
-    say(f"installing Debian packages: {', '.join(missing)}")
-    install = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *missing]
-    quietly = {"DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        command(install, environment=quietly)
-    except ClusterError:  # the lists are missing or name versions that are gone
-        command(["apt-get", "update", "--quiet"])
-        command(install, environment=quietly)
-
-
 def cni_plugins() -> Path:
     """The folder of the CNI plugins."""
-    return next(folder for folder in _CNI_FOLDERS if (folder / "ptp").exists())
+    return next(folder for folder in CNI_FOLDERS if (folder / "ptp").exists())
 
 
 def unmount_below(folders: Iterable[Path]) -> None:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import yaml
 
+from tools import debian
 from tools.cluster import build, containerd, gpu, network, pause
 from tools.cluster.console import say
 from tools.cluster.controlplane import ControlPlane, Endpoints
-from tools.cluster.host import command, create_cgroup, ensure_packages, remove_cgroup, unmount_below
+from tools.cluster.host import command, create_cgroup, remove_cgroup, unmount_below
 from tools.cluster.network import DNS_ADDRESS, NODE_ADDRESS
 from tools.cluster.processes import Daemon, wait_until
 
@@ -26,6 +27,15 @@ _DNS_PORT = 1053  # 53 is often taken on every address at once
 _KUBE_PROXY_PORT = 10256
 _PROVISIONER = "stitchsketch.io/local-volume"
 _RESOLV_CONF = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))  # the first names real servers
+_PROGRAMS = {
+    "containerd": "containerd",
+    "runc": "runc",
+    "nft": "nftables",
+    "iptables": "iptables",  # the CNI plugin portmap calls it
+    "ip": "iproute2",
+    "ptp": "containernetworking-plugins",
+}
+"""What a node runs, and the Debian package that has it."""
 # The kubelet's, and it gives no way to move them.
 _CONTAINER_LOG_LINKS = Path("/var/log/containers")
 _DEVICE_PLUGIN_SOCKET = Path("/var/lib/kubelet/device-plugins/kubelet.sock")
@@ -52,7 +62,7 @@ class Node:
         Raises:
             ClusterError: With the name of what failed and the end of its log.
         """
-        ensure_packages()
+        debian.install(debian.missing(_PROGRAMS), purpose="a node")
         build.programs()
         network.ensure()
         create_cgroup(NAME)

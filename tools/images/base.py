@@ -3,21 +3,18 @@
 What it holds is what Debian's own `debian:trixie-slim` holds: the required packages, without documentation.
 """
 
-import os
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from tools.cluster.console import say
-from tools.cluster.errors import ClusterError
 from tools.cluster.host import command
-from tools.images.errors import ImageError
 
 SUITE: Final = "trixie"
 BASE: Final = f"debian:{SUITE}-slim"
-PACKAGES: Final = ("buildah", "mmdebstrap")
+PROGRAMS: Final = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
+"""What building without Docker takes, and the Debian package that has it."""
 
 _LEFT_OUT: Final = ("man", "info", "locale", "doc", "groff", "lintian", "linda")
 
@@ -38,26 +35,6 @@ def make_base(buildah: Sequence[str], cache: Path) -> None:
     command([*buildah, "add", "--quiet", container, str(archive), "/"])
     command([*buildah, "config", "--cmd", "bash", container])
     command([*buildah, "commit", "--quiet", "--rm", "--timestamp", "0", container, BASE])
-
-
-def install_missing() -> None:
-    """Install what building without Docker takes, where it is missing; raises ImageError where that cannot be done."""
-    missing = [package for package in PACKAGES if shutil.which(package) is None]
-    if not missing:
-        return
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        raise ImageError(
-            f"images are built with Docker or with {' and '.join(PACKAGES)}: start Docker, or install "
-            f"{' and '.join(missing)} (on Debian: sudo apt-get install {' '.join(missing)})"
-        )
-    say(f"images: installing {' and '.join(missing)}")
-    install = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
-    quietly = {"DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        command(install, environment=quietly)
-    except ClusterError:  # the lists are missing or name versions that are gone
-        command(["apt-get", "update", "--quiet"])
-        command(install, environment=quietly)
 
 
 def _mmdebstrap(archive: Path) -> list[str]:

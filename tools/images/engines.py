@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from tools import debian
 from tools.cluster.console import say
 from tools.cluster.host import command
-from tools.images.base import install_missing, make_base
+from tools.images.base import PROGRAMS, make_base
 from tools.images.catalogue import ROOT
 from tools.images.errors import ImageError
 
@@ -53,7 +54,7 @@ class Buildah(Engine):
 
     def prepare(self) -> None:
         """Make the base from Debian's packages: the machine may reach no registry of images."""
-        install_missing()
+        debian.install(debian.missing(PROGRAMS), purpose="building images without Docker")
         make_base(self._buildah, self._cache)
 
     def build(self, *, dockerfile: Path, reference: str, arguments: Mapping[str, str], log: Path) -> None:
