@@ -63,15 +63,25 @@ class Buildah(Engine):
         options = ["--isolation", "chroot", "--network", "host", "--pull-never", "--layers", "--timestamp", "0"]
         for name, value in {**_passed_on(), **arguments}.items():
             options += ["--build-arg", f"{name}={value}"]
-        for name, file in _certificates().items():
-            inside = f"/run/certificates/{name}.pem"
-            options += ["--volume", f"{file}:{inside}:ro", "--build-arg", f"{name}={inside}"]
+        options += self._certificates()
         _logged([*self._buildah, "bud", *options, "--tag", reference, "--file", str(dockerfile), str(ROOT)], log)
 
     def save(self, reference: str, archive: Path) -> None:
         """Write a Docker archive, whose layers are not compressed: it goes to a node of this machine and no further."""
         push = [*self._buildah, "push", "--quiet", reference]
         command([*push, f"docker-archive:{archive}:{reference}"])
+
+    def _certificates(self) -> list[str]:
+        """Options that let a build read the certificate authorities that this machine's environment names."""
+        folder = self._cache / "certificates"
+        folder.mkdir(exist_ok=True)
+        # /mnt is in every image and empty, so that the mount leaves nothing in a layer.
+        options = ["--volume", f"{folder}:/mnt:ro"]
+        for name in CERTIFICATES:
+            if file := os.environ.get(name):
+                shutil.copyfile(file, folder / f"{name}.pem")
+                options += ["--build-arg", f"{name}=/mnt/{name}.pem"]
+        return options
 
 
 class Docker(Engine):
@@ -108,10 +118,6 @@ def _docker_answers() -> bool:
 
 def _passed_on() -> dict[str, str]:
     return {name: os.environ[name] for name in PASSED_ON if os.environ.get(name)}
-
-
-def _certificates() -> dict[str, str]:
-    return {name: os.environ[name] for name in CERTIFICATES if os.environ.get(name)}
 
 
 def _logged(arguments: list[str], log: Path) -> None:
