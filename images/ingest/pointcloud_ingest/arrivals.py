@@ -60,7 +60,7 @@ def kind_of(head: bytes) -> Kind:
     """What the first `HEAD_BYTES` of a file say it is."""
     if head.startswith(_IMAGE_MARKS) or (head[4:8] == b"ftyp" and head[8:12] in {b"heic", b"heix", b"mif1", b"avif"}):
         return Kind.IMAGE
-    if (head[:4] == b"RIFF" and head[8:12] == b"WEBP") or (head[:2] == b"BM" and head[6:10] == bytes(4)):
+    if is_webp(head) or (head[:2] == b"BM" and head[6:10] == bytes(4)):
         return Kind.IMAGE
     if head.startswith(_ZIP_MARKS):
         return Kind.ZIP
@@ -69,6 +69,11 @@ def kind_of(head: bytes) -> Kind:
     if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return Kind.WEB_PAGE
     return Kind.OTHER
+
+
+def is_webp(head: bytes) -> bool:
+    """Whether a file begins as WebP does."""
+    return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
 
 
 def is_clutter(name: str) -> bool:

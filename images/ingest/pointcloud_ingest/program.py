@@ -140,7 +140,7 @@ def _photos_among(arrivals: list[Arrival], limits: IngestLimits) -> list[Arrival
         raise StageFailure(
             Reason.NO_IMAGES,
             f"The source holds {what}.",
-            "Name a source that holds photos as JPEG, PNG, TIFF, WebP or BMP.",
+            "Name a source that holds photos as JPEG, PNG, TIFF or BMP.",
             exit_code=ExitCode.NO_INPUT,
         )
     if len(found) > limits.max_images:
@@ -197,7 +197,7 @@ def _ask_for_enough(photos: list[Photo], rejected: list[Rejected]) -> None:
         raise StageFailure(
             Reason.UNREADABLE_IMAGES,
             f"None of the source's {len(rejected)} photos can be used: {_explained(rejected)}.",
-            "Give photos as JPEG, PNG, TIFF, WebP or BMP, copied or uploaded completely.",
+            "Give photos as JPEG, PNG, TIFF or BMP, copied or uploaded completely.",
         )
     if len(photos) < 2:
         raise StageFailure(
