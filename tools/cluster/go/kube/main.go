@@ -30,6 +30,8 @@ func main() {
 		runCoreDNS()
 	case "helm":
 		runHelm()
+	case "kind":
+		runKind()
 	case "local-volume-provisioner":
 		runProvisioner()
 	case "kube-apiserver":
