@@ -115,7 +115,22 @@ class Source(ApiModel):
         )
     )
 
-    urls: Annotated[tuple[Url, ...], Field(min_length=1, max_length=256)] | None = None
+    urls: (
+        Annotated[
+            tuple[Url, ...],
+            Field(
+                min_length=1,
+                max_length=256,
+                json_schema_extra=rules(
+                    (
+                        "self.map(u, u.size()).sum() <= 100000",  # an environment variable holds 128 KiB
+                        "the source's URLs have at most 100000 characters together: put the photos into one archive",
+                    ),
+                ),
+            ),
+        ]
+        | None
+    ) = None
     """http(s) addresses of images and of archives (zip, tar, tar.gz, tar.bz2, tar.xz)."""
     persistent_volume_claim: PersistentVolumeClaimSource | None = None
     """A volume that holds the photos."""

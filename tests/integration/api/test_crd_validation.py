@@ -32,6 +32,10 @@ def limits(**quantities: Any) -> Json:
         ({"source": {"urls": []}}, "should have at least 1 items"),
         ({"source": {"urls": ["ftp://example.com/a.zip"]}}, "a source URL starts with http:// or https://"),
         ({"source": {"urls": ["photos.zip"]}}, "a source URL starts with http:// or https://"),
+        (
+            {"source": {"urls": [f"https://example.com/{i:02000}" for i in range(60)]}},
+            "put the photos into one archive",
+        ),
         (claim_path("../secrets"), "write brighton/, not /brighton or ../brighton"),
         (claim_path("a/../../b"), "write brighton/, not /brighton or ../brighton"),
         (claim_path("/brighton"), "write brighton/, not /brighton or ../brighton"),
