@@ -15,6 +15,8 @@ from tools.kubectl import Kubectl, KubectlError
 from tools.scene.photos import write
 
 NAMESPACE = "pointcloud-demo"
+WIDTHS = (14, 9, 11, 8, 7, 7, 60, 5)
+"""Of the columns NAME, PHASE, STAGE, PROGRESS, IMAGES, POINTS, URL and AGE."""
 
 
 def job_name(folder: Path) -> str:
@@ -34,17 +36,31 @@ def job(name: str, claim_name: str) -> dict[str, Any]:
 
 def follow(kubectl: Kubectl, name: str) -> dict[str, Any]:
     """Print the job's line of `kubectl get` whenever it changes, until the job ends. Returns the job."""
-    header = kubectl("get", "pcj", name).splitlines()[0]
-    print(f"\n$ kubectl --namespace {kubectl.namespace} get pcj {name} --watch\n{header}", flush=True)
-    shown = ""
+    print(f"\n$ kubectl --namespace {kubectl.namespace} get pcj {name} --watch")
+    shown: list[str] = []
     for state in kubectl.watch("pcj", name):
-        line = kubectl("get", "pcj", name, "--no-headers").rstrip()
-        if line.rsplit(maxsplit=1)[0] != shown:
-            shown = line.rsplit(maxsplit=1)[0]
-            print(line, flush=True)
+        columns, cells = row(kubectl("get", "pcj", name))
+        if not shown:
+            print(aligned(columns), flush=True)
+        if cells[:-1] != shown:  # the last is the age
+            shown = cells[:-1]
+            print(aligned(cells), flush=True)
         if state.get("status", {}).get("phase") in {"Succeeded", "Failed"}:
             return state
     raise KubectlError("the watch ended")
+
+
+def row(table: str) -> tuple[list[str], list[str]]:
+    """The columns and the cells of a table with one row, as kubectl prints it; cells may be empty."""
+    header, line = table.splitlines()[:2]
+    starts = [match.start() for match in re.finditer(r"\S+", header)]
+    ends = [*starts[1:], None]
+    return header.split(), [line[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+
+
+def aligned(cells: list[str]) -> str:
+    """A line whose columns stand below those of the other lines, as kubectl cannot know beforehand."""
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)).rstrip()
 
 
 def run(kubectl: Kubectl, name: str, folder: Path) -> str:

@@ -80,7 +80,7 @@ def job(name: str, source: dict[str, Any], **spec: Any) -> Job:
 
 
 def until(kubectl: Kubectl, name: str, wanted: Callable[[Job], bool]) -> list[Job]:
-    """Every state of a job from now until the wanted one, which is the last. A job that ends otherwise fails the test."""
+    """Every state of a job from now until the wanted one, which is the last. Fails when the job ends otherwise."""
     states = []
     for state in kubectl.watch("pcj", name):
         states.append(state)
@@ -104,6 +104,11 @@ def succeeded(state: Job) -> bool:
 def failed(state: Job) -> bool:
     """Whether the job has failed."""
     return phase(state) == "Failed"
+
+
+def says(words: str) -> Callable[[Job], bool]:
+    """Whether the job's progress message has these words."""
+    return lambda state: words in state.get("status", {}).get("progress", {}).get("message", "")
 
 
 def condition(state: Job, kind: str) -> dict[str, Any]:

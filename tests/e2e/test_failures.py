@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import condition, failed, job, succeeded, until
+from tests.e2e.conftest import condition, failed, job, says, succeeded, until
 from tools import install
 from tools.kubectl import Kubectl
 from tools.scene import degenerate
@@ -44,7 +44,7 @@ def test_an_empty_folder(namespace: Kubectl, submit: Submit, tmp_path: Path) -> 
 
 
 def test_one_photo(namespace: Kubectl, submit: Submit, tmp_path: Path, scene: Path) -> None:
-    first = sorted((scene / "photos").iterdir())[0]
+    first = min((scene / "photos").iterdir())
     copy(first, tmp_path / "one")
     name = submit("one-photo", tmp_path / "one")
     assert_said(namespace, name, until(namespace, name, failed)[-1], "TooFewImages")
@@ -120,11 +120,7 @@ def test_bad_sources_by_url(namespace: Kubectl, web_server: str, name: str, path
 
 def test_waiting_for_a_gpu_says_what_for(namespace: Kubectl, submit: Submit, scene: Path) -> None:
     name = submit("waits", scene / "photos", stages={"reconstruct": {"resources": {"limits": {"nvidia.com/gpu": 64}}}})
-    waiting = until(
-        namespace,
-        name,
-        lambda s: "Insufficient nvidia.com/gpu" in s.get("status", {}).get("progress", {}).get("message", ""),
-    )[-1]
+    waiting = until(namespace, name, says("Insufficient nvidia.com/gpu"))[-1]
     assert waiting["status"]["phase"] in {"Pending", "Running"}
     assert waiting["status"]["stage"] == "reconstruct"
     namespace("delete", "pcj", name)

@@ -15,7 +15,7 @@ QUICK = {"quality": "low"}
 def reconstructing(state: dict[str, Any]) -> bool:
     """Whether COLMAP has begun to tell of its progress."""
     status = state.get("status", {})
-    return status.get("stage") == "reconstruct" and status.get("phase") == "Running"
+    return (status.get("stage"), status.get("phase")) == ("reconstruct", "Running")
 
 
 def test_operator_killed_in_the_middle_carries_on_without_a_second_job(
