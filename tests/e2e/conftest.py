@@ -1,6 +1,5 @@
 """A real node with the chart installed on it. `make test` sets it up; these fixtures use what is there."""
 
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -56,13 +55,11 @@ def brighton_beach() -> Path:
 
 
 @pytest.fixture
-def submit(namespace: Kubectl, tmp_path: Path) -> Callable[..., str]:
+def submit(namespace: Kubectl) -> Callable[..., str]:
     """Put photos into a claim and apply a PointcloudJob for them: submit(name, folder, **spec) -> its name."""
 
     def submit(name: str, folder: Path, **spec: Any) -> str:
-        source = tmp_path / name
-        shutil.copytree(folder, source, ignore=shutil.ignore_patterns("LICENSE"))
-        photos.load(namespace, source, claim_name=name, image=install.image_of("ingest"))
+        photos.load(namespace, folder, claim_name=name, image=install.image_of("ingest"))
         namespace.apply(job(name, {"persistentVolumeClaim": {"claimName": name}}, **spec))
         return name
 
