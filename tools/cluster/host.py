@@ -1,13 +1,14 @@
 """Programs and files of this machine: commands with clear failures, mounts, control groups."""
 
 import ctypes
+import errno
 import os
 import subprocess
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tools.cluster.errors import ClusterError
-from tools.cluster.processes import kill_and_wait, tail_of
+from tools.cluster.processes import kill_and_wait, tail_of, wait_until
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _MNT_DETACH = 2  # umount2(2)
@@ -64,15 +65,30 @@ def create_cgroup(name: str) -> None:
 
 def remove_cgroup(name: str) -> None:
     """Kill every process in a control group and those below it, then remove them all."""
-    for _ in range(10):  # what forks while it is being killed is found the next time
+
+    def processes() -> list[int]:
         files = [file for root in _hierarchies() for file in (root / name).rglob("cgroup.procs")]
-        if not (pids := {int(pid) for file in files for pid in file.read_text().split()}):
-            break
-        kill_and_wait(sorted(pids))
-    for root in _hierarchies():
-        groups = [file.parent for file in (root / name).rglob("cgroup.procs")]
-        for group in sorted(groups, key=lambda path: len(path.parts), reverse=True):
+        return sorted({int(pid) for file in files for pid in file.read_text().split()})
+
+    def emptied() -> bool:
+        kill_and_wait(processes())  # what forks while it is being killed is found the next time
+        return not processes()
+
+    wait_until(emptied, what=f"the processes of the control group {name} to end", seconds=10)
+    # The kernel lets go of a group a moment after its last process.
+    wait_until(lambda: _groups_removed(name), what=f"the control group {name} to be free", seconds=10)
+
+
+def _groups_removed(name: str) -> bool:
+    groups = [file.parent for root in _hierarchies() for file in (root / name).rglob("cgroup.procs")]
+    for group in sorted(groups, key=lambda path: len(path.parts), reverse=True):
+        try:
             group.rmdir()
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            return False
+    return True
 
 
 def _hierarchies() -> list[Path]:
