@@ -11,7 +11,7 @@ from typing import Any
 
 from tools import install, photos
 from tools.cluster.paths import cache_directory
-from tools.kubectl import Kubectl, KubectlError
+from tools.kubectl import Kubectl, KubectlError, named
 from tools.scene.photos import write
 
 NAMESPACE = "pointcloud-demo"
@@ -38,7 +38,7 @@ def follow(kubectl: Kubectl, name: str) -> dict[str, Any]:
     """Print the job's line of `kubectl get` whenever it changes, until the job ends. Returns the job."""
     print(f"\n$ kubectl --namespace {kubectl.namespace} get pcj {name} --watch")
     shown: list[str] = []
-    for state in kubectl.watch("pcj", name):
+    for state in kubectl.watch("pcj", named(name)):
         columns, cells = row(kubectl("get", "pcj", name))
         if not shown:
             print(aligned(columns), flush=True)

@@ -50,13 +50,14 @@ class Kubectl:
         """The objects of a kind in the namespace; more words select (`-l app=x`)."""
         return list(json.loads(self("get", kind, "-o", "json", *words))["items"])
 
-    def watch(self, kind: str, name: str) -> "Iterator[dict[str, Any]]":
-        """Every state of one object from now on, as the API server tells of it. End it by leaving the loop.
+    def watch(self, kind: str, *selectors: str) -> "Iterator[dict[str, Any]]":
+        """Every state of the selected objects from now on, as the API server tells of it; leave the loop to end it.
 
-        A watch that the API server ends (it does, after some minutes) is opened again.
+        A selector is `--field-selector=metadata.name=x` or `--selector=app=x`. A watch that the API server ends (it
+        does, after some minutes) is opened again.
         """
         while True:
-            words = ("get", kind, "--field-selector", f"metadata.name={name}", "-o", "json", "--watch")
+            words = ("get", kind, *selectors, "-o", "json", "--watch")
             with subprocess.Popen(self.command(*words), stdout=subprocess.PIPE) as process:
                 try:
                     yield from _objects(process)
@@ -76,6 +77,11 @@ class Kubectl:
                 yield int(line.split("127.0.0.1:")[1].split(" ")[0])
             finally:
                 process.terminate()
+
+
+def named(name: str) -> str:
+    """The selector of one object."""
+    return f"--field-selector=metadata.name={name}"
 
 
 def _objects(process: "subprocess.Popen[bytes]") -> Iterator[dict[str, Any]]:

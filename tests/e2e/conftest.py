@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tools import install, photos
-from tools.kubectl import Kubectl
+from tools.kubectl import Kubectl, named
 from tools.scene.photos import write
 
 REPOSITORY = Path(__file__).parents[2]
@@ -79,7 +79,7 @@ def job(name: str, source: dict[str, Any], **spec: Any) -> Job:
 def until(kubectl: Kubectl, name: str, wanted: Callable[[Job], bool]) -> list[Job]:
     """Every state of a job from now until the wanted one, which is the last. Fails when the job ends otherwise."""
     states = []
-    for state in kubectl.watch("pcj", name):
+    for state in kubectl.watch("pcj", named(name)):
         states.append(state)
         if wanted(state):
             return states

@@ -1,12 +1,14 @@
 """Photos to a point cloud on a real node: accuracy against known cameras, and the figures of real photos."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page
 
 from pointcloud_api.names import StageName
+from pointcloud_api.stages import POINTS_FILE
+from pointcloud_potree.ply import read_ply
+from pointcloud_potree.reader import Octree, fingerprint, verify_octree
 from tests.e2e.browser import coloured_share, open_viewer
 from tests.e2e.conftest import condition, succeeded, until
 from tests.e2e.store import artefacts
@@ -52,8 +54,12 @@ def test_brighton_beach(namespace: Kubectl, submit: Submit, brighton_beach: Path
     assert final["status"]["points"] > 6000
     with artefacts(namespace, final) as store:
         result = store.result(StageName.RECONSTRUCT)
-        metadata = json.loads(store.artefact(StageName.CONVERT, "metadata.json"))
+        (tmp_path / POINTS_FILE).write_bytes(store.artefact(StageName.RECONSTRUCT, POINTS_FILE))
+        for file in ("metadata.json", "hierarchy.bin", "octree.bin"):
+            (tmp_path / file).write_bytes(store.artefact(StageName.CONVERT, file))
     assert result["figures"]["meanReprojectionError"] <= 0.4
-    assert metadata["points"] == final["status"]["points"]
+    positions, colours = read_ply(tmp_path / POINTS_FILE)
+    assert len(positions) == final["status"]["points"]
+    verify_octree(tmp_path, fingerprint(Octree(tmp_path), positions, colours))  # every point, once
     open_viewer(page, final["status"]["url"], tmp_path / "brighton-beach.png")
     assert coloured_share(tmp_path / "brighton-beach.png") > 0.02

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("store", "potree")
+BENCHMARKS = ("store", "handover", "potree")
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ first stage that has not succeeded is the current one; only its Job exists.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ from pointcloud_operator.model.decision import (
 from pointcloud_operator.model.diagnosis import Remedied
 from pointcloud_operator.model.jobs import stage_job
 from pointcloud_operator.model.observed import Absent, EventView, JobView, Observed, PodView, Unavailable
-from pointcloud_operator.model.plan import PlannedStage, plan
+from pointcloud_operator.model.plan import PlannedStage, plan, stage_key
 from pointcloud_operator.model.progress import overall_percent, sentence
 from pointcloud_operator.model.status import Verdict, conditions, progress, with_result, without_warnings
 
@@ -254,17 +254,25 @@ class _Walk:
         return any(error is not None and error.reason == Reason.UPSTREAM_MISSING for error in errors)
 
     def _invalidate_upstream(self, stage: PlannedStage) -> bool:
-        """Runs the stage before again, and this one after it; False when that has been tried often enough."""
+        """Runs the stage before again, and this one after it; False when that has been tried often enough.
+
+        Under a new key: the old key's result is never replaced, and names what is gone.
+        """
         before = next((s for s in self.stages if s.key == stage.upstream), None)
         if before is None or self.records[before.name].attempt >= MAX_UPSTREAM_ATTEMPTS:
             return False
-        for name in (before.name, stage.name):
-            self.records[name] = self._retried(self.records[name])
+        renewed = replace(before, key=stage_key(before.settings, before.key))
+        self.stages = tuple(
+            renewed if s is before else replace(s, upstream=renewed.key) if s is stage else s for s in self.stages
+        )
+        record = self.records[before.name].model_copy(update={"key": renewed.key})
+        self.records[before.name] = self._retried(record)
+        self.records[stage.name] = self._retried(self.records[stage.name])
         self.notes.append(
             Note("Warning", Reason.UPSTREAM_MISSING, f"What the {before.name} stage left is gone: it runs again")
         )
         self.status = without_warnings(self.status, before.name)
-        self._intend(before)
+        self._intend(renewed)
         return True
 
     def _follow(self, stage: PlannedStage, child: JobView, pods: Sequence[PodView]) -> None:

@@ -219,10 +219,12 @@ def test_a_failed_pod_that_is_to_be_replaced_is_explained() -> None:
 def test_missing_upstream_runs_the_stage_before_again_at_most_twice() -> None:
     job, child = begun()
     error = StageError(reason="UpstreamMissing", message="photos.json is gone", remedy="none")
+    keys = {job.status.stages[0].key}
     for attempt in (2, 3):
         job, decision = finished(job, child)
         assert decision.create
         reconstruct = decision.create
+        assert f'"upstream":"{job.status.stages[0].key}"' in str(reconstruct), "it starts from the newest photos"
         missing = ended_pod(exit_code=75, termination=Termination(error=error))
         decision = decided(job, seen(reconstruct, missing))
         assert decision.create
@@ -230,6 +232,8 @@ def test_missing_upstream_runs_the_stage_before_again_at_most_twice() -> None:
         job = written(job, decision)
         assert child["metadata"]["name"].endswith(f"-{attempt}")
         assert [stage.attempt for stage in decision.status.stages] == [attempt, attempt]
+        assert decision.status.stages[0].key not in keys, "the old key's result names what is gone"
+        keys.add(decision.status.stages[0].key)
         assert decision.delete
     job, decision = finished(job, child)
     assert decision.create
