@@ -52,8 +52,8 @@ kubeconfig: $(READY) ## Print the path of the local cluster's kubeconfig, alone
 	@$(PY) -m tools.cluster kubeconfig
 
 .PHONY: images
-images: $(READY) ## Build the images whose inputs changed
-	@$(PY) -m tools.images build
+images: $(READY) ## Build the images whose inputs changed (NAMES="colmap-cuda12" for others than the usual)
+	@$(PY) -m tools.images build $(NAMES)
 
 .PHONY: install
 install: $(READY) ## Build what changed and install or update the chart on the local cluster
