@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from tools import images
+from tools.cluster.backends import brought_up
 from tools.cluster.build import programs
 from tools.cluster.console import say
 from tools.cluster.errors import ClusterError
 from tools.cluster.kind import GATEWAY_PORT
+from tools.cluster.paths import state_directory
 from tools.kubectl import Kubectl, KubectlError
 
 NAMESPACE: Final = "pointcloud-system"
@@ -36,19 +38,20 @@ def image_of(name: str) -> str:
 def install() -> Kubectl:
     """Bring everything up to date and return kubectl for the cluster. Raises ClusterError with what to do next."""
     _cluster("up")
-    kubectl = Kubectl(program=programs() / "kubectl", kubeconfig=Path(_cluster("kubeconfig")))
+    cluster = brought_up(state_directory())
+    kubectl = Kubectl(program=programs() / "kubectl", kubeconfig=cluster.kubeconfig)
     _load(kubectl)
-    _release(kubectl)
+    _release(kubectl, values(host_ip=cluster.host_ip))
     return kubectl
 
 
-def values() -> dict[str, Any]:
+def values(*, host_ip: str) -> dict[str, Any]:
     """What differs on the local cluster from the chart's defaults."""
     references = {name: image.reference for name, image in built_images().items()}
     return {
         # There is no real GPU: the image for CPUs runs on the node that claims to have one.
         "image": {"refs": {**references, "colmap-cuda12": references["colmap"]}},
-        "gateway": {"hostPort": GATEWAY_PORT},
+        "gateway": {"hostPort": GATEWAY_PORT, "hostIP": host_ip},
         "store": {"size": "20Gi"},
         # A node of 2 cores must take the system's pods and a stage at a time.
         "stages": {"reconstruct": {"resources": {"requests": {"memory": "1Gi"}, "limits": {"memory": "8Gi"}}}},
@@ -75,10 +78,10 @@ def _load(kubectl: Kubectl) -> None:
             _cluster("load", str(image.archive), image.reference)
 
 
-def _release(kubectl: Kubectl) -> None:
+def _release(kubectl: Kubectl, values: dict[str, Any]) -> None:
     say(f"installing the chart as {RELEASE} in {NAMESPACE}")
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(values(), file)
+        json.dump(values, file)
         file.flush()
         command = [
             *(str(programs() / "helm"), "upgrade", "--install", RELEASE, str(CHART), "--values", file.name),

@@ -24,9 +24,11 @@ class Cluster(Protocol):
 
     Attributes:
         kubeconfig: For the cluster's administrator.
+        host_ip: The hostIP that goes with a hostPort which only this machine shall reach; empty for all addresses.
     """
 
     kubeconfig: Path
+    host_ip: str
 
     def up(self) -> None:
         """Bring up what is not up."""
@@ -44,6 +46,8 @@ class Cluster(Protocol):
 class ModulesNode(Node):
     """The node built from Kubernetes' Go modules."""
 
+    host_ip = "127.0.0.1"
+
     def status(self) -> list[str]:
         """Each component with its process."""
         return describe(self.daemons())
@@ -51,6 +55,8 @@ class ModulesNode(Node):
 
 class DetachedControlPlane:
     """A control plane alone that outlives the command that starts it."""
+
+    host_ip = ""
 
     def __init__(self, directory: Path) -> None:
         endpoints = remembered_endpoints(directory / "endpoints.json")
@@ -77,6 +83,8 @@ class DetachedControlPlane:
 
 class GivenCluster:
     """The cluster that KUBECONFIG names: used, never changed."""
+
+    host_ip = ""
 
     def __init__(self) -> None:
         files = os.environ.get("KUBECONFIG", "").split(os.pathsep)

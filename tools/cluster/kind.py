@@ -52,7 +52,10 @@ class Kind:
     Attributes:
         directory: Holds the kubeconfig.
         kubeconfig: For the cluster's administrator.
+        host_ip: Empty: Docker forwards this machine's loopback to an address of the node that it chooses.
     """
+
+    host_ip = ""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
