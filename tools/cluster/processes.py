@@ -64,8 +64,9 @@ class Daemon:
             record = json.loads(self.record.read_text())
         except (FileNotFoundError, json.JSONDecodeError):
             return None
-        alive = record["identity"] == process_identity(record["pid"])
-        return int(record["pid"]) if alive else None
+        identity = process_identity(record["pid"])
+        # One that ended before its record was written has no identity there either.
+        return int(record["pid"]) if identity is not None and identity == record["identity"] else None
 
     def is_current(self) -> bool:
         """Whether the process runs, and as described here."""
