@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from tools.cluster.console import say
 from tools.cluster.errors import ClusterError
 from tools.cluster.host import CNI_FOLDERS, SBIN, command
+from tools.cluster.locking import exclusive
+from tools.cluster.paths import cache_directory
 
 
 def missing(programs: Mapping[str, str]) -> list[str]:
@@ -27,11 +29,12 @@ def install(packages: Sequence[str], *, purpose: str) -> None:
         raise ClusterError(f"{purpose} takes {names} (Debian's names): install them and run this again")
     if os.geteuid() != 0:
         raise ClusterError(f"{purpose} takes {names}: run this again after `sudo apt-get install {names}`")
-    say(f"installing Debian packages: {names}")
-    apt = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
-    quietly = {"DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        command(apt, environment=quietly)
-    except ClusterError:  # the lists are missing or name versions that are gone
-        command(["apt-get", "update", "--quiet"])
-        command(apt, environment=quietly)
+    with exclusive(cache_directory() / "apt.lock", waiting_for="another installation of packages"):
+        say(f"installing Debian packages: {names}")
+        apt = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends", *packages]
+        quietly = {"DEBIAN_FRONTEND": "noninteractive"}
+        try:
+            command(apt, environment=quietly)
+        except ClusterError:  # the lists are missing or name versions that are gone
+            command(["apt-get", "update", "--quiet"])
+            command(apt, environment=quietly)

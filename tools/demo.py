@@ -2,7 +2,6 @@
 
 import argparse
 import re
-import subprocess
 import sys
 import time
 import urllib.request
@@ -10,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tools import install, photos
+from tools.cluster.errors import ClusterError
 from tools.cluster.paths import cache_directory
+from tools.images import ImageError
 from tools.kubectl import Kubectl, KubectlError, named
 from tools.scene.photos import write
 
@@ -92,25 +93,30 @@ def main() -> None:
         "From photos to a point cloud in the browser. The first run builds Kubernetes, the images and the", flush=True
     )
     print("tools, about 12 minutes on 2 cores; later ones take about a minute.\n", flush=True)
-    cluster = install.install()
-    if folder is None:
-        print("\nRendering sample photos", flush=True)
-        folder = cache_directory().parent / "scene"
-        write(folder, progress=lambda done, total: print(f"rendered {done} of {total}", flush=True))
-        name, folder = "ruin", folder / "photos"
-    else:
-        name = job_name(folder)
-    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
     try:
-        url = run(cluster.within(NAMESPACE), name, folder)
-    except (KubectlError, subprocess.CalledProcessError) as error:
+        url = demonstrate(folder)
+    except (ClusterError, ImageError, KubectlError) as error:
         sys.exit(f"the demo stopped: {error}")
-    with urllib.request.urlopen(url, timeout=30) as page:  # noqa: S310 - our own http address
-        page.read()
     print(f"\nDone after {time.monotonic() - begun:.0f} s. Open this in a browser on this machine:\n\n    {url}\n")
     print("Look around:  export KUBECONFIG=$(make -s kubeconfig); kubectl get pcj -A")
     print("Your photos:  make demo PHOTOS=path/to/folder")
     print("Clean up:     make cluster-down")
+
+
+def demonstrate(folder: Path | None) -> str:
+    """Set everything up and run one job, from the folder or from rendered photos. Returns the address, which answers."""
+    cluster = install.install()
+    name = "ruin" if folder is None else job_name(folder)
+    if folder is None:
+        print("\nRendering sample photos", flush=True)
+        rendered = cache_directory().parent / "scene"
+        write(rendered, progress=lambda done, total: print(f"rendered {done} of {total}", flush=True))
+        folder = rendered / "photos"
+    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+    url = run(cluster.within(NAMESPACE), name, folder)
+    with urllib.request.urlopen(url, timeout=30) as page:  # noqa: S310 - our own http address
+        page.read()
+    return url
 
 
 if __name__ == "__main__":
