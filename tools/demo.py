@@ -104,7 +104,7 @@ def main() -> None:
 
 
 def demonstrate(folder: Path | None) -> str:
-    """Set everything up and run one job, from the folder or from rendered photos. Returns the address, which answers."""
+    """Set everything up and run one job, from the folder or from rendered photos. Returns its address."""
     cluster = install.install()
     name = "ruin" if folder is None else job_name(folder)
     if folder is None:
