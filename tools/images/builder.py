@@ -46,23 +46,23 @@ def _target(image: Image, folder: Path) -> BuiltImage:
 
 
 def _build_all(missing: Sequence[tuple[Image, BuiltImage]], engine: Engine, folder: Path) -> None:
-    engine.prepare()
-    for number, (image, target) in enumerate(missing, start=1):
-        began = time.monotonic()
-        say(f"images: building {image.name} ({number} of {len(missing)})")
-        engine.build(
-            dockerfile=image.dockerfile,
-            reference=target.reference,
-            arguments={"VERSION": __version__, **image.arguments},
-            log=folder / "log" / f"{image.name}.log",
-        )
-        partial = target.archive.with_suffix(".partial")
-        partial.unlink(missing_ok=True)
-        engine.save(target.reference, partial)
-        partial.rename(target.archive)
-        _forget_old(image.name, folder)
-        size = target.archive.stat().st_size / 1e6
-        say(f"images: {target.reference} ({size:.0f} MB, {time.monotonic() - began:.0f} s)")
+    with engine.ready():
+        for number, (image, target) in enumerate(missing, start=1):
+            began = time.monotonic()
+            say(f"images: building {image.name} ({number} of {len(missing)})")
+            engine.build(
+                dockerfile=image.dockerfile,
+                reference=target.reference,
+                arguments={"VERSION": __version__, **image.arguments},
+                log=folder / "log" / f"{image.name}.log",
+            )
+            partial = target.archive.with_suffix(".partial")
+            partial.unlink(missing_ok=True)
+            engine.save(target.reference, partial)
+            partial.rename(target.archive)
+            _forget_old(image.name, folder)
+            size = target.archive.stat().st_size / 1e6
+            say(f"images: {target.reference} ({size:.0f} MB, {time.monotonic() - began:.0f} s)")
 
 
 def _forget_old(name: str, folder: Path) -> None:

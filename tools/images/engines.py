@@ -6,13 +6,14 @@ import re
 import shutil
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
 from tools import debian
 from tools.cluster.console import say
-from tools.cluster.host import command
+from tools.cluster.host import command, unmount_below
 from tools.images.base import PROGRAMS, make_base
 from tools.images.catalogue import ROOT
 from tools.images.errors import ImageError
@@ -32,8 +33,8 @@ class Engine(ABC):
     """Builds one image at a time and writes it to a file."""
 
     @abstractmethod
-    def prepare(self) -> None:
-        """Make sure that the image that all Dockerfiles start from can be had."""
+    def ready(self) -> AbstractContextManager[None]:
+        """Make sure that the image that all Dockerfiles start from can be had; unmount at the end what that took."""
 
     @abstractmethod
     def build(self, *, dockerfile: Path, reference: str, arguments: Mapping[str, str], log: Path) -> None:
@@ -52,10 +53,15 @@ class Buildah(Engine):
         self._cache = cache
         self._buildah = ("buildah", "--root", str(cache / "storage"), "--runroot", str(cache / "run"))
 
-    def prepare(self) -> None:
+    @contextmanager
+    def ready(self) -> Iterator[None]:
         """Make the base from Debian's packages: the machine may reach no registry of images."""
         debian.install(debian.missing(PROGRAMS), purpose="building images without Docker")
-        make_base(self._buildah, self._cache)
+        try:
+            make_base(self._buildah, self._cache)
+            yield
+        finally:
+            unmount_below([self._cache / "storage"])  # buildah mounts its store upon itself
 
     def build(self, *, dockerfile: Path, reference: str, arguments: Mapping[str, str], log: Path) -> None:
         """Build with every time set to 0, so that equal inputs give an equal image."""
@@ -87,8 +93,9 @@ class Buildah(Engine):
 class Docker(Engine):
     """A Docker daemon, which pulls the base itself."""
 
-    def prepare(self) -> None:
+    def ready(self) -> AbstractContextManager[None]:
         """Nothing to do."""
+        return nullcontext()
 
     def build(self, *, dockerfile: Path, reference: str, arguments: Mapping[str, str], log: Path) -> None:
         """Build with BuildKit."""
