@@ -3,7 +3,6 @@
 import sys
 
 from tools import debian, install, viewer
-from tools.cluster import build
 from tools.cluster.console import say
 from tools.cluster.errors import ClusterError
 from tools.images import ImageError
@@ -19,7 +18,6 @@ def main() -> int:
     try:
         debian.install(debian.missing(PROGRAMS), purpose="looking at pages")
         viewer.page()
-        build.programs()
         install.install()
     except (ClusterError, ImageError, KubectlError) as error:
         say(f"error: {error}")
