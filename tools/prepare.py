@@ -13,8 +13,8 @@ PROGRAMS = {"chromium": "chromium"}
 
 def main() -> int:
     """The command line; the exit status is 1 where something cannot be had."""
-    say("The first run builds Kubernetes, the images and the tools, about 13 minutes on 2 cores; later ones do not.")
-    say("The tests themselves take about 12 minutes.")
+    say("The first run builds Kubernetes, the images and the tools, about 11 minutes on 2 cores; later ones do not.")
+    say("The checks and tests themselves take about 14 minutes.")
     try:
         debian.install(debian.missing(PROGRAMS), purpose="looking at pages")
         viewer.page()
