@@ -77,6 +77,8 @@ class _Walk:
     wants: list[Want] = field(default_factory=list)
     wake_at: datetime | None = None
     create: dict[str, Any] | None = None
+    unseen: tuple[JobReference, ...] = ()
+    """Jobs of earlier attempts that a cache that lags behind may not show yet."""
 
     def __post_init__(self) -> None:
         self.new_generation = self.job.status.observed_generation != _generation(self.job)
@@ -96,7 +98,7 @@ class _Walk:
         return Decision(
             status=status,
             create=self.create,
-            delete=_strays(self.observed, wanted=wanted),
+            delete=(*_strays(self.observed, wanted=wanted), *self.unseen),
             notes=tuple(self.notes),
             wake_at=self.wake_at,
             wants=tuple(self.wants),
@@ -207,6 +209,8 @@ class _Walk:
     def _intend(self, stage: PlannedStage) -> None:
         record = self.records[stage.name]
         self.create = stage_job(self.job, stage, attempt=record.attempt, config=self.config)
+        earlier = (self._job_name(stage.name, stage.key, attempt) for attempt in range(1, record.attempt))
+        self.unseen = tuple(JobReference(name, None) for name in earlier if self.observed.job(name) is None)
         if refusal := self.observed.refusal:
             self._wait(stage, refusal.message, reason=refusal.reason)
         else:

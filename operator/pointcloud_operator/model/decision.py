@@ -46,7 +46,8 @@ class JobReference:
     """A Job to delete."""
 
     name: str
-    uid: str
+    uid: str | None
+    """None for one that was not seen: it is to be looked up, and deleted if it is this PointcloudJob's."""
 
 
 @dataclass(frozen=True)

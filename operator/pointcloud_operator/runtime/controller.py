@@ -225,7 +225,9 @@ class Controller:
         jobs_path = f"/apis/batch/v1/namespaces/{job.metadata.namespace}/jobs"
         for reference in decision.delete:
             try:
-                await self._api.delete(f"{jobs_path}/{reference.name}", uid=reference.uid)
+                uid = reference.uid or await self._uid_if_ours(job, f"{jobs_path}/{reference.name}")
+                if uid:
+                    await self._api.delete(f"{jobs_path}/{reference.name}", uid=uid)
             except ApiError as error:
                 if not (error.not_found or error.status == 409):
                     raise
@@ -240,6 +242,10 @@ class Controller:
             memory.refusal = await self._refusal(error, jobs_path, decision.create)
             if memory.refusal:
                 raise
+
+    async def _uid_if_ours(self, job: PointcloudJob, path: str) -> str | None:
+        there = await self._api.get(path)
+        return str(there["metadata"]["uid"]) if owner_uid(there) == job.metadata.uid else None
 
     async def _refusal(self, error: ApiError, jobs_path: str, wanted: Json) -> Fact | None:
         """Why a Job could not be created; None when it turns out to be there already and ours."""

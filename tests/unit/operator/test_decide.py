@@ -281,3 +281,14 @@ def test_a_job_being_deleted_is_left_to_the_garbage_collector() -> None:
     leaving = job.model_copy(update={"metadata": job.metadata.model_copy(update={"deletion_timestamp": NOW})})
     assert decided(leaving) == Decision(status=job.status)
     assert decided(leaving, seen(child, running_pod())) == Decision(status=job.status)
+
+
+def test_an_earlier_attempt_that_a_late_cache_does_not_show_is_deleted_before_the_next_begins() -> None:
+    job, child = begun()
+    changed = pointcloud_job(generation=2).model_copy(update={"status": job.status})
+    decision = decided(changed, seen(child))
+    assert decision.status.stages[0].attempt == 2
+    crashed = written(changed, decision)
+    late = decided(crashed, Observed())
+    assert late.create
+    assert [(reference.name, reference.uid) for reference in late.delete] == [(child["metadata"]["name"], None)]

@@ -98,7 +98,7 @@ class World:
     def carry_out(self, decision: Decision) -> None:
         for reference in decision.delete:
             child = self.children.get(reference.name)
-            if child and child.uid == reference.uid:
+            if child and reference.uid in {child.uid, None}:
                 child.deleting = True
         if decision.create and (name := decision.create["metadata"]["name"]) not in self.children:
             self.made += 1
