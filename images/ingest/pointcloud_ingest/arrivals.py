@@ -47,6 +47,7 @@ PHOTO_SUFFIXES: Final = RAW_SUFFIXES | {
 _CLUTTER: Final = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", "lost+found", "@eaDir"})
 _IMAGE_MARKS: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"GIF8")
 _COMPRESSED_MARKS: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
+_HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"mif1", b"avif"})
 _ZIP_MARKS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 
 
@@ -58,9 +59,9 @@ def head_of(file: Path) -> bytes:
 
 def kind_of(head: bytes) -> Kind:
     """What the first `HEAD_BYTES` of a file say it is."""
-    if head.startswith(_IMAGE_MARKS) or (head[4:8] == b"ftyp" and head[8:12] in {b"heic", b"heix", b"mif1", b"avif"}):
+    if head.startswith(_IMAGE_MARKS) or is_heif(head) or is_webp(head):
         return Kind.IMAGE
-    if is_webp(head) or (head[:2] == b"BM" and head[6:10] == bytes(4)):
+    if head[:2] == b"BM" and head[6:10] == bytes(4):
         return Kind.IMAGE
     if head.startswith(_ZIP_MARKS):
         return Kind.ZIP
@@ -69,6 +70,11 @@ def kind_of(head: bytes) -> Kind:
     if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
         return Kind.WEB_PAGE
     return Kind.OTHER
+
+
+def is_heif(head: bytes) -> bool:
+    """Whether a file begins as HEIC or AVIF do."""
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
 
 
 def is_webp(head: bytes) -> bool:

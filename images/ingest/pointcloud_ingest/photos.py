@@ -11,7 +11,7 @@ from typing import Final
 from PIL import Image, UnidentifiedImageError
 
 from pointcloud_api.stages import IngestLimits
-from pointcloud_ingest.arrivals import RAW_SUFFIXES, Arrival, head_of, is_webp
+from pointcloud_ingest.arrivals import RAW_SUFFIXES, Arrival, head_of, is_heif, is_webp
 from pointcloud_ingest.budget import limit_text
 
 SUFFIXES: Final = {
@@ -25,7 +25,6 @@ SUFFIXES: Final = {
 and drones write; its first picture is the photo."""
 SUFFIX: Final = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png", "TIFF": ".tif", "BMP": ".bmp"}
 _FORMATS: Final = ("JPEG", "PNG", "TIFF", "BMP")
-_HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"mif1", b"avif"})
 
 Image.MAX_IMAGE_PIXELS = None  # the install's limit is asked for instead, before anything is decoded
 
@@ -67,7 +66,7 @@ def check(arrival: Arrival, limits: IngestLimits) -> Checked:
 
 def _refuse_known_others(arrival: Arrival) -> None:
     head = head_of(arrival.file)
-    if head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS:
+    if is_heif(head):
         raise UnusableError("is HEIC or AVIF, which is not supported: export it as JPEG")
     if is_webp(head):
         raise UnusableError("is WebP, which COLMAP cannot read: export it as JPEG")

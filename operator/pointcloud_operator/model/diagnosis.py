@@ -12,7 +12,6 @@ from pointcloud_api.names import StageName
 from pointcloud_api.stages import Reason, StageError
 from pointcloud_operator.model.observed import EventView, Fact, JobView, PodView
 
-OUT_OF_MEMORY: Final = "OutOfMemory"
 STAGE_CRASHED: Final = "StageCrashed"
 RESULT_MISSING: Final = "ResultMissing"
 
@@ -92,7 +91,7 @@ def _ended(stage: StageName, pod: PodView) -> Remedied:
     if pod.exit_reason == "OOMKilled":
         limit = f"its limit of {pod.memory_limit}" if pod.memory_limit else "the node has"
         return Remedied(
-            reason=OUT_OF_MEMORY,
+            reason=Reason.OUT_OF_MEMORY,
             message=f"the {stage} stage was stopped because it needed more memory than {limit}",
             remedy=f"set spec.stages.{stage}.resources.limits.memory to more, or choose a lower "
             "spec.reconstruction.quality",
