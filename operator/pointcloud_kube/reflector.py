@@ -14,7 +14,7 @@ from typing import Final
 
 import aiohttp
 
-from pointcloud_operator.runtime.api import ApiError, ApiServer, Json
+from pointcloud_kube.api import ApiError, ApiServer, Json
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +42,10 @@ class OwnedCache:
         owned = (self._objects[each] for each in self._by_owner.get(uid, ()))
         return sorted(owned, key=lambda o: (o["metadata"]["creationTimestamp"], o["metadata"]["name"]))
 
+    def all(self) -> list[Json]:
+        """Every object, in no particular order."""
+        return list(self._objects.values())
+
     def get(self, uid: str) -> Json | None:
         """The object of that uid."""
         return self._objects.get(uid)
@@ -56,6 +60,10 @@ class OwnedCache:
         self._objects[uid] = obj
         self._by_owner.setdefault(owner_uid(obj), set()).add(uid)
         return True
+
+    def renew(self, obj: Json) -> bool:
+        """Takes in what a write answered; False when it is no news, or the object has gone in the meantime."""
+        return obj["metadata"]["uid"] in self._objects and self.put(obj)
 
     def remove(self, uid: str) -> Json | None:
         """Forgets an object; returns what was held of it."""
@@ -99,31 +107,42 @@ class Reflector:
         self._selector = selector
         self._on_change = on_change
         self._resume_from = ""
+        self._backoff = 0.0
+        """Seconds, of the last pause after trouble; none counts once a watch has brought something again."""
         self.cache = OwnedCache()
         self.synced = asyncio.Event()
         self.heard = time.monotonic()
         """When the API server last answered or sent something, on the monotonic clock."""
+        self.tried = self.heard
+        """When it was last asked: one that is asked in vain is away, one that is not even asked is stuck in here."""
+
+    @property
+    def position(self) -> str:
+        """The resourceVersion up to which every change is known; empty before the first list."""
+        return self._resume_from
 
     async def run(self) -> None:
         """Lists and watches until cancelled."""
-        backoff = 0.0
         while True:
+            asked_to_wait = 0.0
+            self.tried = time.monotonic()
             try:
                 if not self._resume_from:
                     await self._list()
                 await self._watch()
-                backoff = 0.0
             except ApiError as error:
                 if error.expired:
                     self._resume_from = ""
-                    continue
-                _log.warning("watching %s: %s", self._path, error)
+                else:
+                    _log.warning("watching %s: %s", self._path, error)
+                asked_to_wait = error.retry_after
             except (aiohttp.ClientError, TimeoutError, ValueError) as error:
                 _log.info("watching %s: %s", self._path, error or type(error).__name__)
             else:
+                self._backoff = 0.0
                 continue
-            backoff = min(MAX_BACKOFF_SECONDS, 2 * backoff or 0.1)
-            await asyncio.sleep(backoff * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
+            self._backoff = min(MAX_BACKOFF_SECONDS, 2 * self._backoff or 0.1)
+            await asyncio.sleep(max(asked_to_wait, self._backoff * random.uniform(0.5, 1.0)))  # noqa: S311 - jitter
 
     async def _list(self) -> None:
         """Reads the whole list, page by page, and tells of everything that differs from what was known."""
@@ -131,6 +150,7 @@ class Reflector:
         present: set[str] = set()
         while True:
             page = await self._api.get(self._path, query)
+            self.heard = time.monotonic()
             for item in page["items"]:
                 present.add(item["metadata"]["uid"])
                 self._put(item)
@@ -140,7 +160,6 @@ class Reflector:
         for uid in self.cache.absent_from(present):
             self._remove(uid)
         self._resume_from = page["metadata"]["resourceVersion"]
-        self.heard = time.monotonic()
         self.synced.set()
 
     async def _watch(self) -> None:
@@ -154,6 +173,7 @@ class Reflector:
             obj = event["object"]
             self._resume_from = obj["metadata"]["resourceVersion"]
             self.heard = time.monotonic()
+            self._backoff = 0.0
             if event["type"] == "DELETED":
                 self._remove(obj["metadata"]["uid"])
             elif event["type"] != "BOOKMARK":

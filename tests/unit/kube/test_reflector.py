@@ -10,11 +10,11 @@ from aiohttp.test_utils import TestServer
 from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 
-from pointcloud_operator.runtime.api import ApiServer, Json
-from pointcloud_operator.runtime.reflector import OwnedCache, Reflector
+from pointcloud_kube.api import ApiServer, Json
+from pointcloud_kube.reflector import OwnedCache, Reflector
 
 HANG_UP = object()
-"""The answer of a server that breaks the connection."""
+"""The answer of a server that breaks the connection, and among a watch's events the moment when it does."""
 
 
 def obj(uid: str, version: int, owner: str = "owner") -> Json:
@@ -52,10 +52,14 @@ class Script:
             return await self._stream(request, answer)
         return web.json_response(answer, status=answer.get("code", 200) if isinstance(answer, dict) else 500)
 
-    async def _stream(self, request: web.Request, events: list[Json]) -> web.StreamResponse:
+    async def _stream(self, request: web.Request, events: list[Any]) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         for each in events:
+            if each is HANG_UP:
+                assert request.transport
+                request.transport.close()  # once what was written is on its way
+                return response
             await response.write(json.dumps(each).encode() + b"\n")
         if not self.answers:
             self.exhausted.set()
@@ -136,6 +140,14 @@ async def test_it_goes_on_after_trouble(trouble: Any) -> None:
     assert script.watched_from == ["5", "5"]
 
 
+async def test_a_watch_that_brings_something_before_it_breaks_is_resumed_without_delay() -> None:
+    breaks = 12  # of which the last would be waited for ten seconds each if every one counted
+    watches = [[event("MODIFIED", obj("a", version)), HANG_UP] for version in range(6, 6 + breaks)]
+    _, changed, script = await reflected(1 + breaks, page(obj("a", 1), version=5), *watches, [])
+    assert changed == ["a"] * (1 + breaks)
+    assert script.watched_from == [str(version) for version in range(5, 6 + breaks)]
+
+
 def test_children_are_found_by_their_controller() -> None:
     cache = OwnedCache()
     for each in (obj("a", 1), obj("b", 2), obj("c", 3, owner="another")):
@@ -144,3 +156,21 @@ def test_children_are_found_by_their_controller() -> None:
     cache.remove("a")
     cache.remove("b")
     assert cache.owned_by("owner") == []
+
+
+async def test_an_object_of_any_size_comes_through_a_watch() -> None:
+    large = obj("a", 6)
+    large["spec"] = {"urls": ["https://example.com/photo.jpg"] * 10_000}
+    reflector, changed, _ = await reflected(1, page(version=5), [event("ADDED", large)])
+    assert changed == ["a"]
+    assert reflector.cache.get("a") == large
+
+
+def test_what_a_write_answers_does_not_bring_back_what_has_gone() -> None:
+    cache = OwnedCache()
+    cache.put(obj("a", 1))
+    assert cache.renew(obj("a", 2))
+    assert not cache.renew(obj("a", 2))
+    cache.remove("a")
+    assert not cache.renew(obj("a", 3))
+    assert len(cache) == 0
