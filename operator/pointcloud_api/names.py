@@ -15,9 +15,19 @@ JOB_LABEL: Final = f"pointcloud.{GROUP}/job"
 STAGE_LABEL: Final = f"pointcloud.{GROUP}/stage"
 KEY_LABEL: Final = f"pointcloud.{GROUP}/key"
 ATTEMPT_LABEL: Final = f"pointcloud.{GROUP}/attempt"
+REQUESTED_BY_ANNOTATION: Final = f"pointcloud.{GROUP}/requested-by"
+"""On a PointcloudJob that the gateway made: the name of the user who asked for it."""
+
+KUEUE_QUEUE_LABEL: Final = "kueue.x-k8s.io/queue-name"
+"""Kueue's own: on a Job, the LocalQueue in which it waits for quota."""
+ARTEFACTS_FINALIZER: Final = f"pointcloud.{GROUP}/artefacts"
+"""On a PointcloudJob whose artefacts are to be removed with it, until they are."""
 
 STORE_AUDIENCE: Final = "pointcloud-store"
 """Audience of the projected service-account tokens that the store service accepts, and nobody else does."""
+
+GATEWAY_AUDIENCE: Final = "pointcloud-gateway"
+"""Audience of tokens for the REST service alone: worthless at the API server."""
 
 MAX_NAME_LENGTH: Final = 37
 """A Job is named `<name>-<stage>-<key>-<attempt>` and a Job's name fits a label of 63 characters:
@@ -51,9 +61,14 @@ def stage_job_name(*, name: str, stage: StageName, key: str, attempt: int) -> st
     return f"{name}-{stage}-{key}-{attempt}"
 
 
+def job_prefix(*, stage: StageName, namespace: str, name: str, uid: str) -> str:
+    """The folder in the store of all that one stage of a PointcloudJob ever made; no leading or trailing slash."""
+    return f"{stage.root}/{namespace}/{name}/{uid}"
+
+
 def stage_prefix(*, stage: StageName, namespace: str, name: str, uid: str, key: str) -> str:
     """The folder in the store below which every pod of one stage key works; no leading or trailing slash."""
-    return f"{stage.root}/{namespace}/{name}/{uid}/{key}"
+    return f"{job_prefix(stage=stage, namespace=namespace, name=name, uid=uid)}/{key}"
 
 
 def result_path(prefix: str) -> str:
@@ -64,3 +79,18 @@ def result_path(prefix: str) -> str:
 def artefact_path(prefix: str, pod_uid: str, path: str) -> str:
     """Where one pod's file lies. Two pods of one key never share a folder, so neither can harm the other."""
     return f"{prefix}/{pod_uid}/{path}"
+
+
+def uploads_prefix(*, namespace: str, name: str, uid: str) -> str:
+    """The folder in the store for what arrives through the gateway; no leading or trailing slash.
+
+    Below it lie `files/<upload id>/…`, the bytes, and `records/…`, which say what of them belongs to which revision
+    (`stages.UploadRecord`); what lies in `open/…` has not been recorded yet. No stage's key is spelt "uploads", and no
+    pod's uid "files", "records" or "open".
+    """
+    return f"{StageName.INGEST.root}/{namespace}/{name}/{uid}/uploads"
+
+
+def upload_records_prefix(*, namespace: str, name: str, uid: str) -> str:
+    """The folder of the `UploadRecord`s, each named `<revision, 8 digits>-<anything>.json`."""
+    return f"{uploads_prefix(namespace=namespace, name=name, uid=uid)}/records"

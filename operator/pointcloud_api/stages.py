@@ -5,6 +5,7 @@ the environment variable ``POINTCLOUD_STAGE`` is a `StageDocument`; lines of pro
 the termination message is a `Termination`; the exit code is an `ExitCode`.
 """
 
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Annotated, Final, Literal, Self
 
@@ -12,7 +13,16 @@ from pydantic import ConfigDict, Field, TypeAdapter
 
 from pointcloud_api.base import ApiModel
 from pointcloud_api.names import StageName, stage_prefix
-from pointcloud_api.resource import Encoding, Quality
+from pointcloud_api.resource import (
+    CameraModel,
+    CameraSharing,
+    Encoding,
+    Georeferencing,
+    Mapper,
+    Matching,
+    Quality,
+    ReconstructionExport,
+)
 
 DOCUMENT_VARIABLE: Final = "POINTCLOUD_STAGE"
 """Environment variable with the `StageDocument` as JSON: no secret and no presigned URL in it."""
@@ -70,6 +80,14 @@ class IngestSettings(_Strict):
     claim_name: str | None = None
     path: str = ""
     """Folder in the claim, relative to its root."""
+    upload_revision: int | None = None
+    """Take every file recorded under this revision or an earlier one (`UploadRecord`)."""
+    frames_per_second: int = 2
+    """How many frames to take from a second of video, where `max_frames` allows it."""
+    max_frames: int = 150
+    """How many frames to take from one video at most."""
+    rerun: str = ""
+    """The spec's word; it changes the key and nothing else."""
 
 
 class IngestLimits(_Strict):
@@ -91,6 +109,12 @@ class ReconstructSettings(_Strict):
     """What determines the reconstruction from given photos."""
 
     quality: Quality = Quality.MEDIUM
+    matching: Matching = Matching.AUTO
+    mapper: Mapper = Mapper.INCREMENTAL
+    georeference: Georeferencing = Georeferencing.AUTO
+    exports: tuple[ReconstructionExport, ...] = ()
+    camera_model: CameraModel = CameraModel.SIMPLE_RADIAL
+    camera_sharing: CameraSharing = CameraSharing.AUTO
 
 
 class ConvertSettings(_Strict):
@@ -136,6 +160,9 @@ class ReconstructDocument(_Document):
     upstream: str
     """Key of the ingest stage whose photos to use."""
     settings: ReconstructSettings
+    previous_key: str | None = None
+    """Key of an earlier run of this stage; the features that it left of photos with the same SHA-256, extracted with
+    the same settings, need not be extracted again. It changes no result, so it is in no key."""
     device: Literal["gpu", "cpu"]
     """What the pod was given. With `gpu`, a missing CUDA device is a warning in the result, not a failure."""
 
@@ -166,12 +193,24 @@ class Progress(_Strict):
     unit: str = Field(max_length=32)
     percent: int = Field(ge=0, le=100)
     """Of the whole stage; never goes back."""
+    spared: int = Field(default=0, ge=0, le=100)
+    """What of that this pod did not have to do, because others had done it: it took no time and tells no pace."""
 
 
 class ProgressLine(_Strict):
     """One line of stdout, at most `MAX_PROGRESS_BYTES`."""
 
     progress: Progress
+
+
+PROGRESS_WEIGHTS: Final = {StageName.INGEST: 5, StageName.RECONSTRUCT: 90, StageName.CONVERT: 5}
+"""Percent of the whole job that each stage stands for: as 16 to 40 photos take on two CPU cores."""
+
+
+def percent_before(stage: StageName) -> int:
+    """Percent of the whole job that is done when a stage begins."""
+    order = list(StageName)
+    return sum(PROGRESS_WEIGHTS[earlier] for earlier in order[: order.index(stage)])
 
 
 class Artefact(_Strict):
@@ -197,6 +236,8 @@ class Figures(_Strict):
     images_found: int | None = None
     images_usable: int | None = None
     images_registered: int | None = None
+    images_reused: int | None = None
+    """Photos whose features an earlier attempt or an earlier run had extracted."""
     models: int | None = None
     points: int | None = None
     mean_reprojection_error: float | None = None
@@ -298,6 +339,39 @@ def _shorten(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: max(limit - 1, 0)] + "…"
 
 
+class UploadPart(_Strict):
+    """A piece of an uploaded file, an object of its own in the store."""
+
+    path: str
+    """Whole path in the store."""
+    size: int
+    sha256: str
+
+
+class UploadedFile(_Strict):
+    """A file that has arrived whole: its parts, one after the other."""
+
+    id: str
+    """Of the upload: 32 hexadecimal digits."""
+    name: str
+    """As the sender calls it, folders and all; never part of a path in the store."""
+    size: int
+    """Bytes, the sum of the parts'."""
+    parts: tuple[UploadPart, ...]
+    received_at: datetime
+
+
+class UploadRecord(_Strict):
+    """What arrived together, `<uploads>/records/<revision, 8 digits>-<anything>.json`; written by the gateway once all
+    parts are stored, before it raises the PointcloudJob's `spec.source.upload.revision`.
+
+    A run of revision r takes the files of all records of revisions up to r, each upload id once.
+    """
+
+    revision: int = Field(ge=1)
+    files: tuple[UploadedFile, ...]
+
+
 class Photo(_Strict):
     """A usable photo in the ingest stage's folder."""
 
@@ -307,6 +381,9 @@ class Photo(_Strict):
     sha256: str
     width: int
     height: int
+    mask: Artefact | None = None
+    """PNG of one channel and of the photo's size, below `masks/`: black is ignored. Its name is the photo's whole name
+    and `.png`, as COLMAP looks for it."""
 
 
 class Rejected(_Strict):
@@ -323,12 +400,34 @@ class PhotoManifest(_Strict):
     rejected: tuple[Rejected, ...] = ()
 
 
+class Units(StrEnum):
+    """What a length of 1 in a cloud is."""
+
+    METRES = "metres"
+    ARBITRARY = "arbitrary"
+    """From photos alone, scale is not known."""
+
+
+class OutputManifest(_Strict):
+    """`outputs.json`, an artefact of the reconstruct stage: the files made for people, for them to download."""
+
+    files: tuple[Artefact, ...]
+
+
 PHOTO_MANIFEST: Final = "photos.json"
 POINTS_FILE: Final = "points.ply"
 """The reconstruct stage's artefact that the convert stage starts from."""
 VIEW_FILE: Final = "view.json"
 """Where to look from, in the coordinates of the points: written by reconstruct, read by convert and the viewer."""
+LAZ_FILE: Final = "points.laz"
+TRANSFORMS_FILE: Final = "transforms.json"
+UNDISTORTED_FILE: Final = "undistorted.zip"
+OUTPUT_MANIFEST: Final = "outputs.json"
 OCTREE_METADATA: Final = "metadata.json"
 VIEWER_PAGE: Final = "index.html"
+THUMBNAIL_FILE: Final = "thumbnail.jpg"
+"""A picture of the cloud, 640x400 pixels, made by convert."""
+REPORT_FILE: Final = "report.json"
+"""The reconstruct stage's account of itself."""
 LOG_FILE: Final = "log.txt"
 """Each pod leaves its whole log in its own folder, so that logs outlive pods."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pointcloud_api.resource import PointcloudJobStatus
 
@@ -22,6 +22,17 @@ class FetchWarnings:
 
 
 @dataclass(frozen=True)
+class FetchPods:
+    """Read the pods of a Job that has failed; a decision without them is not to be carried out.
+
+    Watches bring Jobs and pods in no common order, and which pod failed of what decides what becomes of the stage.
+    """
+
+    uid: str
+    """Of the Job."""
+
+
+@dataclass(frozen=True)
 class TailLog:
     """Follow the log of a running pod from now on."""
 
@@ -29,12 +40,15 @@ class TailLog:
     uid: str
 
 
-Want = FetchResult | FetchWarnings | TailLog
+Want = FetchResult | FetchWarnings | FetchPods | TailLog
+
+ARTEFACTS_LEFT: Final = "ArtefactsLeft"
+"""Reason of an Event that names folders of the store which nobody will remove."""
 
 
 @dataclass(frozen=True)
 class Note:
-    """An Event to record on the PointcloudJob once the status is written."""
+    """An Event to record on the PointcloudJob, before the status: what follows may fail, and is then decided again."""
 
     type: Literal["Normal", "Warning"]
     reason: str
@@ -51,12 +65,32 @@ class JobReference:
 
 
 @dataclass(frozen=True)
+class PodReference:
+    """A pod on a node that does not answer, to be marked as failed and deleted without waiting for its node."""
+
+    name: str
+    uid: str
+
+
+@dataclass(frozen=True)
 class Decision:
-    """What to do, in this order: fetch what is wanted and decide again; write; delete; create; record the notes."""
+    """What to do, in this order.
+
+    Fetch what is wanted and decide again; record the notes; set the finalizer; write the status; delete; abandon;
+    erase; create; remove the PointcloudJob.
+    """
 
     status: PointcloudJobStatus
     create: dict[str, Any] | None = None
     delete: tuple[JobReference, ...] = ()
+    abandon: tuple[PodReference, ...] = ()
+    erase: tuple[str, ...] = ()
+    """Folders of the store, without a slash at their end, to remove with all below them. What came of it is in the next
+    decision's `Observed.erased` and `Observed.erase_refusal`."""
+    finalizer: bool | None = None
+    """Whether the PointcloudJob is to carry ARTEFACTS_FINALIZER; None: as it does."""
+    remove: bool = False
+    """Whether to delete the PointcloudJob itself, whose time is over."""
     notes: tuple[Note, ...] = ()
     wake_at: datetime | None = None
     wants: tuple[Want, ...] = ()
@@ -64,4 +98,4 @@ class Decision:
     @property
     def complete(self) -> bool:
         """Whether nothing that it rests on has still to be fetched, so that it can be carried out."""
-        return not any(isinstance(want, FetchResult | FetchWarnings) for want in self.wants)
+        return not any(isinstance(want, FetchResult | FetchWarnings | FetchPods) for want in self.wants)

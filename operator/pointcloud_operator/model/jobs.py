@@ -13,14 +13,13 @@ from pointcloud_api.names import (
     JOB_LABEL,
     KEY_LABEL,
     KIND,
+    KUEUE_QUEUE_LABEL,
     MANAGED_BY_LABEL,
     MANAGER,
     STAGE_LABEL,
     STORE_AUDIENCE,
-    StageName,
-    stage_job_name,
 )
-from pointcloud_api.resource import Device, PointcloudJob, StageOverrides
+from pointcloud_api.resource import PointcloudJob, Quantity, StageStatus
 from pointcloud_api.stages import (
     DOCUMENT_VARIABLE,
     FINAL_EXIT_CODES,
@@ -38,37 +37,46 @@ from pointcloud_api.stages import (
     ReconstructSettings,
     StageDocument,
 )
-from pointcloud_operator.model.config import InstallConfig, ReconstructConfig, Resources, Variant
-from pointcloud_operator.model.observed import CONTAINER
+from pointcloud_operator.model.config import InstallConfig
+from pointcloud_operator.model.observed import CONTAINER, KILLED_EXIT_CODE, SCRATCH_VOLUME
 from pointcloud_operator.model.plan import PlannedStage
+from pointcloud_operator.model.resources import given
+from pointcloud_operator.model.variant import resolved_device, variant_of
 
 USER_ID: Final = 10001
 """The user and group that every stage image runs as."""
-OUT_OF_MEMORY_EXIT_CODE: Final = 137
-"""SIGKILL, which is how the kernel answers a container above its memory limit."""
 GRACE_SECONDS: Final = 30
 """What spot nodes give, so a checkpoint has to fit into it anywhere."""
 TOKEN_SECONDS: Final = 3600
 
-_NOTHING_MORE = Variant(resources=Resources())
 
+def stage_job(
+    job: PointcloudJob, stage: PlannedStage, record: StageStatus, *, retries: int, config: InstallConfig
+) -> dict[str, Any]:
+    """The batch/v1 Job that runs one attempt of one stage of a PointcloudJob.
 
-def stage_job(job: PointcloudJob, stage: PlannedStage, *, attempt: int, config: InstallConfig) -> dict[str, Any]:
-    """The batch/v1 Job that runs one attempt of one stage of a PointcloudJob."""
+    Args:
+        job: The PointcloudJob.
+        stage: The stage, as the spec asks for it.
+        record: What is recorded of it: the attempt to make, and those before it.
+        retries: How many failed tries may be tried again.
+        config: The install's settings.
+    """
     labels = {
         MANAGED_BY_LABEL: MANAGER,
         JOB_LABEL: job.metadata.name,
         STAGE_LABEL: stage.name.value,
         KEY_LABEL: stage.key,
-        ATTEMPT_LABEL: str(attempt),
+        ATTEMPT_LABEL: str(record.attempt),
     }
+    queue = {KUEUE_QUEUE_LABEL: job.spec.queue_name} if job.spec.queue_name else {}
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": stage_job_name(name=job.metadata.name, stage=stage.name, key=stage.key, attempt=attempt),
+            "name": record.job,
             "namespace": job.metadata.namespace,
-            "labels": labels,
+            "labels": {**labels, **queue},
             "ownerReferences": [
                 {
                     "apiVersion": API_VERSION,
@@ -81,7 +89,7 @@ def stage_job(job: PointcloudJob, stage: PlannedStage, *, attempt: int, config: 
             ],
         },
         "spec": {
-            "backoffLimit": config.retry_limit,
+            "backoffLimit": retries,
             "ttlSecondsAfterFinished": config.finished_job_seconds,
             "podReplacementPolicy": "Failed",
             "podFailurePolicy": _pod_failure_policy(),
@@ -90,21 +98,19 @@ def stage_job(job: PointcloudJob, stage: PlannedStage, *, attempt: int, config: 
                     "labels": labels,
                     "annotations": {"cluster-autoscaler.kubernetes.io/safe-to-evict": "false"},
                 },
-                "spec": _pod_spec(job, stage, attempt=attempt, config=config),
+                "spec": _pod_spec(job, stage, record, config=config),
             },
         },
     }
 
 
-def resolved_device(job: PointcloudJob, config: InstallConfig) -> Device:
-    """What the reconstruct stage runs on: the spec's word, or the install's where the spec says auto."""
-    device = job.spec.reconstruction.device
-    return config.default_device if device is Device.AUTO else device
-
-
 def _pod_failure_policy() -> dict[str, Any]:
-    """The order counts: a pod that a drained node ends with one of our codes is ignored, not failed."""
-    final = sorted({*FINAL_EXIT_CODES, ExitCode.NEEDS_MORE, OUT_OF_MEMORY_EXIT_CODE})
+    """The order counts: a pod that a drained node ends with one of our codes is ignored, not failed.
+
+    SIGKILL ends the Job, because the same amount of memory would be too little again; where it was not for memory but
+    by a node that went down, `attempt.verdict` makes another.
+    """
+    final = sorted({*FINAL_EXIT_CODES, ExitCode.NEEDS_MORE, KILLED_EXIT_CODE})
     return {
         "rules": [
             {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
@@ -116,9 +122,10 @@ def _pod_failure_policy() -> dict[str, Any]:
     }
 
 
-def _pod_spec(job: PointcloudJob, stage: PlannedStage, *, attempt: int, config: InstallConfig) -> dict[str, Any]:
-    settings, variant = config.stages.of(stage.name), _variant(job, stage.name, config)
+def _pod_spec(job: PointcloudJob, stage: PlannedStage, record: StageStatus, *, config: InstallConfig) -> dict[str, Any]:
+    settings, variant = config.stages.of(stage.name), variant_of(job, stage.name, config)
     overrides = job.spec.stages.of(stage.name)
+    has = given(job, stage.name, config, record.earlier_attempts)
     spec: dict[str, Any] = {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": GRACE_SECONDS,
@@ -137,42 +144,40 @@ def _pod_spec(job: PointcloudJob, stage: PlannedStage, *, attempt: int, config: 
                 "name": CONTAINER,
                 "image": variant.image or settings.image,
                 "imagePullPolicy": config.image_pull_policy,
-                "env": _environment(job, stage, attempt=attempt, config=config),
-                "resources": _resources(settings.resources, variant.resources, overrides),
+                "env": _environment(job, stage, attempt=record.attempt, config=config),
+                "resources": has.resources,
                 "securityContext": {
                     "allowPrivilegeEscalation": False,
                     "readOnlyRootFilesystem": True,
                     "capabilities": {"drop": ["ALL"]},
                 },
-                "terminationMessagePolicy": "File",
+                "terminationMessagePolicy": "FallbackToLogsOnError",
                 "volumeMounts": _mounts(stage),
             }
         ],
-        "volumes": _volumes(stage, scratch_size=settings.scratch_size),
+        "tolerations": [*settings.tolerations, *variant.tolerations, *_patience(config)],
+        "volumes": _volumes(stage, scratch_size=has.scratch_size),
     }
     if selector := {**settings.node_selector, **variant.node_selector, **(overrides.node_selector or {})}:
         spec["nodeSelector"] = selector
-    if tolerations := [*settings.tolerations, *variant.tolerations]:
-        spec["tolerations"] = tolerations
+    if priority_class := overrides.priority_class_name or settings.priority_class_name:
+        spec["priorityClassName"] = priority_class
     if config.image_pull_secrets:
         spec["imagePullSecrets"] = [{"name": name} for name in config.image_pull_secrets]
     return spec
 
 
-def _variant(job: PointcloudJob, stage: StageName, config: InstallConfig) -> Variant:
-    settings = config.stages.of(stage)
-    if isinstance(settings, ReconstructConfig) and resolved_device(job, config) is Device.GPU:
-        return settings.gpu
-    return _NOTHING_MORE
-
-
-def _resources(default: Resources, variant: Resources, overrides: StageOverrides) -> dict[str, Any]:
-    wished = overrides.resources
-    merged = {
-        "limits": {**default.limits, **variant.limits, **((wished and wished.limits) or {})},
-        "requests": {**default.requests, **variant.requests, **((wished and wished.requests) or {})},
-    }
-    return {kind: dict(sorted(values.items())) for kind, values in merged.items() if values}
+def _patience(config: InstallConfig) -> list[dict[str, Any]]:
+    """Tolerations that say for how long a pod may stay on a node that is silent."""
+    return [
+        {
+            "key": f"node.kubernetes.io/{taint}",
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": config.unreachable_node_seconds,
+        }
+        for taint in ("not-ready", "unreachable")
+    ]
 
 
 def _environment(
@@ -204,7 +209,12 @@ def _document(job: PointcloudJob, stage: PlannedStage, *, attempt: int, config: 
         case IngestSettings():
             return IngestDocument(**common, limits=config.ingest_limits)
         case ReconstructSettings():
-            return ReconstructDocument(**common, upstream=stage.upstream, device=resolved_device(job, config).value)
+            return ReconstructDocument(
+                **common,
+                upstream=stage.upstream,
+                previous_key=None if stage.previous_key == stage.key else stage.previous_key,
+                device=resolved_device(job, config).value,
+            )
         case ConvertSettings():
             return ConvertDocument(**common, upstream=stage.upstream)
         case _:
@@ -213,8 +223,8 @@ def _document(job: PointcloudJob, stage: PlannedStage, *, attempt: int, config: 
 
 def _mounts(stage: PlannedStage) -> list[dict[str, Any]]:
     mounts: list[dict[str, Any]] = [
-        {"name": "scratch", "mountPath": SCRATCH_FOLDER},
-        {"name": "scratch", "mountPath": "/tmp", "subPath": ".tmp"},  # noqa: S108 - a volume of the pod's own
+        {"name": SCRATCH_VOLUME, "mountPath": SCRATCH_FOLDER},
+        {"name": SCRATCH_VOLUME, "mountPath": "/tmp", "subPath": ".tmp"},  # noqa: S108 - a volume of the pod's own
         {"name": "token", "mountPath": TOKEN_FILE.rpartition("/")[0], "readOnly": True},
     ]
     if _claim_of(stage):
@@ -222,14 +232,14 @@ def _mounts(stage: PlannedStage) -> list[dict[str, Any]]:
     return mounts
 
 
-def _volumes(stage: PlannedStage, *, scratch_size: int | str) -> list[dict[str, Any]]:
+def _volumes(stage: PlannedStage, *, scratch_size: Quantity) -> list[dict[str, Any]]:
     token = {
         "audience": STORE_AUDIENCE,
         "expirationSeconds": TOKEN_SECONDS,
         "path": TOKEN_FILE.rpartition("/")[2],
     }
     volumes: list[dict[str, Any]] = [
-        {"name": "scratch", "emptyDir": {"sizeLimit": scratch_size}},
+        {"name": SCRATCH_VOLUME, "emptyDir": {"sizeLimit": scratch_size}},
         {"name": "token", "projected": {"sources": [{"serviceAccountToken": token}]}},
     ]
     if claim := _claim_of(stage):

@@ -18,6 +18,16 @@ Object = Mapping[str, Any]
 
 CONTAINER = "stage"
 """Name of the one container of a stage's pod."""
+KILLED_EXIT_CODE = 137
+"""SIGKILL: by the kernel for memory (`exit_reason` is then OOMKilled), or by a node that goes down."""
+SCRATCH_VOLUME = "scratch"
+"""Name of the volume on which it works."""
+KUBERNETES_RETRY_LIMIT = 6
+"""The backoffLimit of a Job that states none."""
+MAX_MESSAGE = 4096
+"""Characters that are looked at of a message of Kubernetes': a registry or a runtime may say much more."""
+SOURCE_VOLUME = "source"
+"""Name of the volume with the user's photos, where they are in one."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,12 @@ class JobView:
     complete: bool
     failed: Fact | None
     """The Failed condition, when it is true."""
+    failures: int
+    """Pods that failed and count: the Job controller leaves out those that were disrupted."""
+    retry_limit: int
+    """How many may fail before it does: its backoffLimit."""
+    queued: bool
+    """Whether it is suspended, which Kueue alone does to a Job."""
 
     @classmethod
     def of(cls, job: Object) -> "JobView":
@@ -59,6 +75,9 @@ class JobView:
             deleting="deletionTimestamp" in metadata,
             complete="Complete" in conditions,
             failed=conditions.get("Failed"),
+            failures=job.get("status", {}).get("failed", 0),
+            retry_limit=job.get("spec", {}).get("backoffLimit", KUBERNETES_RETRY_LIMIT),
+            queued=job.get("spec", {}).get("suspend", False),
         )
 
     @property
@@ -77,7 +96,14 @@ class PodView:
     phase: str
     status: Fact
     """The pod's own reason and message, such as Evicted; empty where there is none."""
+    node: str
+    """Empty until it is scheduled."""
+    deletion: datetime | None
+    """When its grace period ends or has ended, if it is being deleted."""
+    disruption: Fact | None
+    """The DisruptionTarget condition, when it is true: who takes the pod away, and why."""
     unschedulable: Fact | None
+    """Why it is on no node, once the scheduler has tried or something forbids it to."""
     scheduled_at: datetime | None
     waiting: Fact | None
     started_at: datetime | None
@@ -85,8 +111,19 @@ class PodView:
     exit_code: int | None
     exit_reason: str
     """Why the container ended in the runtime's words: OOMKilled, Error, Completed."""
+    image: str
+    requests: Mapping[str, str]
+    """What the scheduler sets aside, by resource; the API server has filled in the limits where nothing was said."""
     memory_limit: str
+    scratch_size: str
+    """Size limit of its scratch volume."""
+    node_selector: Mapping[str, str]
+    """Labels that its node must carry."""
+    claim: str
+    """The PersistentVolumeClaim that it mounts; empty: none."""
     termination: Termination
+    last_words: str
+    """The end of its log, where it failed without a termination message (FallbackToLogsOnError)."""
 
     @classmethod
     def of(cls, pod: Object) -> "PodView":
@@ -94,17 +131,25 @@ class PodView:
         metadata, status = pod["metadata"], pod.get("status", {})
         scheduled = _find(status.get("conditions"), "type", "PodScheduled")
         bound = scheduled.get("status") == "True"
-        refused = scheduled.get("status") == "False" and scheduled.get("reason") == "Unschedulable"
+        refused = scheduled.get("status") == "False"
         container = _find(status.get("containerStatuses"), "name", CONTAINER)
         state = container.get("state", {})
         ended = state.get("terminated", {})
-        spec = _find(pod.get("spec", {}).get("containers"), "name", CONTAINER)
+        pod_spec = pod.get("spec", {})
+        spec = _find(pod_spec.get("containers"), "name", CONTAINER)
+        resources = spec.get("resources", {})
+        scratch = _find(pod_spec.get("volumes"), "name", SCRATCH_VOLUME)
+        source = _find(pod_spec.get("volumes"), "name", SOURCE_VOLUME)
+        termination = _termination(ended.get("message", ""))
         return cls(
             name=metadata["name"],
             uid=metadata["uid"],
             created=_time(metadata["creationTimestamp"]),
             phase=status.get("phase", "Pending"),
             status=_fact(status),
+            node=pod_spec.get("nodeName", ""),
+            deletion=_optional_time(metadata.get("deletionTimestamp")),
+            disruption=_true_conditions(pod).get("DisruptionTarget"),
             unschedulable=_fact(scheduled) if refused else None,
             scheduled_at=_optional_time(scheduled.get("lastTransitionTime")) if bound else None,
             waiting=_fact(state["waiting"]) if "waiting" in state else None,
@@ -112,8 +157,14 @@ class PodView:
             finished_at=_optional_time(ended.get("finishedAt")),
             exit_code=ended.get("exitCode"),
             exit_reason=ended.get("reason", ""),
-            memory_limit=str(spec.get("resources", {}).get("limits", {}).get("memory", "")),
-            termination=_termination(ended.get("message", "")),
+            image=spec.get("image", ""),
+            requests={name: str(amount) for name, amount in resources.get("requests", {}).items()},
+            memory_limit=str(resources.get("limits", {}).get("memory", "")),
+            scratch_size=str(scratch.get("emptyDir", {}).get("sizeLimit", "")),
+            node_selector=pod_spec.get("nodeSelector", {}),
+            claim=source.get("persistentVolumeClaim", {}).get("claimName", ""),
+            termination=termination,
+            last_words="" if termination != Termination() else ended.get("message", ""),
         )
 
     @property
@@ -169,6 +220,8 @@ class Observed:
     jobs: tuple[JobView, ...] = ()
     pods: Mapping[str, tuple[PodView, ...]] = field(default_factory=dict)
     """By the uid of their Job, oldest first."""
+    read: frozenset[str] = frozenset()
+    """Uids of the Jobs whose pods were read just now: those of others are as late as the watch that brings them."""
     progress: Mapping[str, Progress] = field(default_factory=dict)
     """The last progress that each pod's log told, by the pod's uid."""
     results: Mapping[str, StoreAnswer] = field(default_factory=dict)
@@ -177,6 +230,10 @@ class Observed:
     """Warning Events about a Job or Pod, by its uid, where they were asked for."""
     refusal: Fact | None = None
     """Why the current stage's Job could not be created when it was tried last."""
+    erased: frozenset[str] = frozenset()
+    """Folders of the store that this process has removed for this PointcloudJob."""
+    erase_refusal: Fact | None = None
+    """Why a folder could not be removed when it was tried last."""
     progress_written: datetime | None = None
     """When progress was last written to the status, as far as this process knows."""
 
@@ -200,7 +257,7 @@ def _find(entries: Sequence[Object] | None, field_name: str, value: str) -> Obje
 
 
 def _fact(entry: Object) -> Fact:
-    return Fact(reason=entry.get("reason") or "", message=entry.get("message") or "")
+    return Fact(reason=entry.get("reason") or "", message=(entry.get("message") or "")[:MAX_MESSAGE])
 
 
 def _termination(message: str) -> Termination:

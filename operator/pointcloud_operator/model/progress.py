@@ -1,14 +1,9 @@
 """How far a PointcloudJob is, from the lines that its stage pods print."""
 
-from typing import Final
-
 from pydantic import ValidationError
 
 from pointcloud_api.names import StageName
-from pointcloud_api.stages import Progress, ProgressLine
-
-WEIGHTS: Final = {StageName.INGEST: 10, StageName.RECONSTRUCT: 75, StageName.CONVERT: 15}
-"""Percent of the whole job that each stage stands for."""
+from pointcloud_api.stages import PROGRESS_WEIGHTS, Progress, ProgressLine, percent_before
 
 
 def last_progress(log: str, *, pod_uid: str) -> Progress | None:
@@ -31,15 +26,10 @@ def last_progress(log: str, *, pod_uid: str) -> Progress | None:
 
 def overall_percent(stage: StageName, of_stage: int) -> int:
     """Percent of the whole job, given the stage it is in and the percent of that."""
-    before = sum(weight for name, weight in WEIGHTS.items() if _order(name) < _order(stage))
-    return before + WEIGHTS[stage] * of_stage // 100
+    return percent_before(stage) + PROGRESS_WEIGHTS[stage] * of_stage // 100
 
 
 def sentence(progress: Progress) -> str:
     """Progress in words, such as "match: 40 of 153 pairs"."""
     of_total = "" if progress.total is None else f" of {progress.total}"
     return f"{progress.step}: {progress.done}{of_total} {progress.unit}".rstrip()
-
-
-def _order(stage: StageName) -> int:
-    return list(WEIGHTS).index(stage)

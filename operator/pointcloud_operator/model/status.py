@@ -10,6 +10,7 @@ from pointcloud_api.resource import (
     Condition,
     ConditionType,
     ImagesStatus,
+    PointcloudJob,
     PointcloudJobStatus,
     ProgressStatus,
 )
@@ -26,7 +27,15 @@ MAX_CONDITION_REASON: Final = 128
 class Verdict:
     """What the conditions say of a job."""
 
-    kind: Literal["Reconciling", "Complete", "Failed"]
+    kind: Literal["Reconciling", "AwaitingUpload", "Suspended", "Complete", "Failed"]
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """What one condition says that is no verdict on the job."""
+
     reason: str
     message: str
 
@@ -34,9 +43,15 @@ class Verdict:
 def conditions(
     previous: Sequence[Condition], verdict: Verdict, *, generation: int, now: datetime
 ) -> tuple[Condition, ...]:
-    """All four conditions. `lastTransitionTime` moves only when a condition's status does."""
+    """All conditions. `lastTransitionTime` moves only when a condition's status does.
+
+    Who awaits the user is neither Reconciling nor Stalled: kstatus then takes the resource for Current, so that what
+    applies it (`helm --wait`, GitOps) does not wait for somebody's photos.
+    """
     true_types = {
         "Reconciling": {ConditionType.RECONCILING},
+        "AwaitingUpload": {ConditionType.AWAITING_UPLOAD},
+        "Suspended": {ConditionType.SUSPENDED},
         "Complete": {ConditionType.COMPLETE},
         "Failed": {ConditionType.FAILED, ConditionType.STALLED},
     }[verdict.kind]
@@ -44,13 +59,36 @@ def conditions(
     return tuple(
         _condition(kind, before.get(kind), verdict, is_true=kind in true_types, generation=generation, now=now)
         for kind in ConditionType
+        if kind is not ConditionType.PARTIAL_RECONSTRUCTION
     )
+
+
+def judged(status: PointcloudJobStatus, job: PointcloudJob, now: datetime) -> PointcloudJobStatus:
+    """The status with the condition PartialReconstruction, once it is known how many photos are registered.
+
+    It is no verdict on the job, and stands beside any: a cloud of few of the photos is published like any other.
+    """
+    kind = ConditionType.PARTIAL_RECONSTRUCTION
+    others = tuple(condition for condition in status.conditions if condition.type != kind)
+    images = status.images
+    if images is None or images.registered is None or not images.usable:
+        return status.model_copy(update={"conditions": others})
+    least = job.spec.reconstruction.min_registered_percent
+    partial = 100 * images.registered < least * images.usable
+    share = f"{images.registered} of {images.usable} usable photos are registered"
+    few = (
+        f"{share}, fewer than spec.reconstruction.minRegisteredPercent ({least} %): status.warnings says which are not"
+    )
+    said = Said("FewRegistered", few) if partial else Said("EnoughRegistered", share)
+    before = next((condition for condition in job.status.conditions if condition.type == kind), None)
+    new = _condition(kind, before, said, is_true=partial, generation=job.metadata.generation, now=now)
+    return status.model_copy(update={"conditions": (*others, new)})
 
 
 def _condition(  # noqa: PLR0913 - the fields of one condition
     kind: ConditionType,
     before: Condition | None,
-    verdict: Verdict,
+    said: Verdict | Said,
     *,
     is_true: bool,
     generation: int,
@@ -63,8 +101,8 @@ def _condition(  # noqa: PLR0913 - the fields of one condition
         status=status,
         observed_generation=generation,
         last_transition_time=now if moved or before is None else before.last_transition_time,
-        reason=shortened(verdict.reason, MAX_CONDITION_REASON),
-        message=shortened(verdict.message, MAX_CONDITION_MESSAGE) if is_true else "",
+        reason=shortened(said.reason, MAX_CONDITION_REASON),
+        message=shortened(said.message, MAX_CONDITION_MESSAGE) if is_true else "",
     )
 
 
@@ -105,5 +143,6 @@ def _images(figures: Figures) -> ImagesStatus | None:
         found=figures.images_found,
         usable=figures.images_usable,
         registered=registered,
+        reused=figures.images_reused,
         display=str(figures.images_usable) if registered is None else f"{registered}/{figures.images_usable}",
     )

@@ -9,14 +9,16 @@ from typing import Final
 import aiohttp
 
 from pointcloud_api.stages import Progress
+from pointcloud_kube.api import ApiError, ApiServer
 from pointcloud_operator.model.progress import last_progress
-from pointcloud_operator.runtime.api import ApiError, ApiServer
 from pointcloud_operator.runtime.queue import Key
 
 _log = logging.getLogger(__name__)
 
 INTERVAL_SECONDS: Final = 2.0
 """Least time between two reads of one pod's log."""
+MAX_INTERVAL_SECONDS: Final = 30.0
+"""The same of one that cannot be read, as on a node that is silent: each time twice as long, up to this."""
 READS_PER_SECOND: Final = 50
 """Of all pods together: at this rate the API server spends a tenth of a core on it."""
 TAIL_LINES: Final = 50
@@ -62,20 +64,29 @@ class LogTailer:
         if tasks:
             self._followed[key] = tasks
 
+    def stop(self) -> None:
+        """Follows nothing any more."""
+        for key in tuple(self._followed):
+            self.follow(key, ())
+
     async def _tail(self, key: Key, source: LogSource) -> None:
         path = f"/api/v1/namespaces/{source.namespace}/pods/{source.pod}/log"
+        pause = INTERVAL_SECONDS
         while True:
             await self._slot()
             try:
                 log = await self._api.text(path, {"tailLines": TAIL_LINES})
             except (ApiError, aiohttp.ClientError, TimeoutError) as error:
-                _log.info("reading the log of %s/%s: %s", source.namespace, source.pod, error)
+                _log.info("reading the log of %s/%s: %s", source.namespace, source.pod, error or type(error).__name__)
+                asked_to_wait = error.retry_after if isinstance(error, ApiError) else 0.0
+                pause = max(asked_to_wait, min(MAX_INTERVAL_SECONDS, 2 * pause))
             else:
+                pause = INTERVAL_SECONDS
                 progress = last_progress(log, pod_uid=source.uid)
                 if progress is not None and progress != self._told.get(source.uid):
                     self._told[source.uid] = progress
                     self._on_progress(key)
-            await asyncio.sleep(INTERVAL_SECONDS)
+            await asyncio.sleep(pause)
 
     async def _slot(self) -> None:
         """Waits for a turn, so that all pods together keep to READS_PER_SECOND."""
