@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Thread
 
+import httpx
 import pytest
 import yaml
 
@@ -22,6 +23,7 @@ from tools.cluster.controlplane import ControlPlane
 ROOT = Path(__file__).parents[3]
 NODE = "played"
 NO_FIGURES = Figures()
+SETTLE_SECONDS = 5
 
 
 @dataclass
@@ -31,15 +33,27 @@ class Operator:
     environment: dict[str, str]
     log: Path
     process: subprocess.Popen[bytes] | None = None
+    command: tuple[str, ...] = (sys.executable, "-m", "pointcloud_operator")
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "pointcloud_operator"]
-            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(self.command, env=self.environment, stdout=log, stderr=log)
 
     def ensure(self) -> None:
         if self.process is None or self.process.poll() is not None:
             self.start()
+
+    def page(self, name: str) -> httpx.Response | None:
+        """One of its pages: livez, readyz, metrics. None while it answers nothing."""
+        try:
+            return httpx.get(f"http://127.0.0.1:{self.environment['POINTCLOUD_HEALTH_PORT']}/{name}", trust_env=False)
+        except httpx.TransportError:
+            return None
+
+    def says(self, name: str) -> bool:
+        """Whether a page answers that all is well: that it lives, or sees the cluster and could act."""
+        page = self.page(name)
+        return page is not None and page.status_code == 200
 
     def kill(self) -> None:
         """As a node that loses power would."""
@@ -122,17 +136,21 @@ class Kubelet:
 
     def _write(self, pod: Json, phase: str, state: Json) -> None:
         metadata = pod["metadata"]
-        container = {
-            "name": "stage",
-            "image": "played",
-            "imageID": "played",
-            "ready": phase == "Running",
-            "restartCount": 0,
-            "state": state,
-        }
-        status = {"phase": phase, "startTime": _now(), "containerStatuses": [container]}
         path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status"
-        self.api.patch(path, {"status": status})
+        self.api.patch(path, {"status": kubelet_report(phase, state)})
+
+
+def kubelet_report(phase: str, state: Json) -> Json:
+    """A pod's status with the state of its one container."""
+    container = {
+        "name": "stage",
+        "image": "played",
+        "imageID": "played",
+        "ready": phase == "Running",
+        "restartCount": 0,
+        "state": state,
+    }
+    return {"phase": phase, "startTime": _now(), "containerStatuses": [container]}
 
 
 def result_of(
@@ -144,18 +162,34 @@ def result_of(
     return StageResult(stage=stage, key=key, pod_uid=uid, artefacts=(), figures=figures, warnings=warnings)
 
 
-def configuration(store_url: str) -> Json:
+def configuration(store_url: str, *, settle_seconds: int = SETTLE_SECONDS) -> Json:
     """An install's configuration."""
     return {
         "externalUrl": "http://localhost:30080",
         "storeUrl": store_url,
         "defaultDevice": "cpu",
+        "uploadSettleSeconds": settle_seconds,
         "stages": {
             "ingest": {"image": "example.com/ingest:1"},
             "reconstruct": {"image": "example.com/colmap:1", "gpu": {"image": "example.com/colmap-cuda:1"}},
             "convert": {"image": "example.com/potree:1"},
         },
     }
+
+
+def make_operator(folder: Path, kubeconfig: Path, configured: Json) -> Operator:
+    """An operator, not yet started, whose files are in the folder."""
+    (folder / "config.yaml").write_text(yaml.safe_dump(configured))
+    (folder / "token").write_text(OPERATOR_TOKEN)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT / "operator"),
+        "KUBECONFIG": str(kubeconfig),
+        "POINTCLOUD_CONFIG": str(folder / "config.yaml"),
+        "POINTCLOUD_STORE_TOKEN_FILE": str(folder / "token"),
+        "POINTCLOUD_HEALTH_PORT": str(_free_port()),
+    }
+    return Operator(environment=environment, log=folder / "operator.log")
 
 
 @pytest.fixture(scope="session")
@@ -176,26 +210,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def operator_process(
     control_plane: ControlPlane, api: Api, store: StoreServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Operator]:
-    """The operator, as the tests have left it."""
+    """The operator, as the tests have left it; it ends with their file, because elsewhere tests play the operator."""
     del api  # the resource has to be there
-    folder = tmp_path_factory.mktemp("operator")
-    (folder / "config.yaml").write_text(yaml.safe_dump(configuration(store.url)))
-    (folder / "token").write_text(OPERATOR_TOKEN)
-    operator = Operator(
-        environment={
-            "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(ROOT / "operator"),
-            "KUBECONFIG": str(control_plane.kubeconfig),
-            "POINTCLOUD_CONFIG": str(folder / "config.yaml"),
-            "POINTCLOUD_STORE_TOKEN_FILE": str(folder / "token"),
-            "POINTCLOUD_HEALTH_PORT": str(_free_port()),
-        },
-        log=folder / "operator.log",
-    )
+    operator = make_operator(tmp_path_factory.mktemp("operator"), control_plane.kubeconfig, configuration(store.url))
     yield operator
     operator.kill()
 
@@ -204,6 +225,7 @@ def operator_process(
 def operator(operator_process: Operator) -> Iterator[Operator]:
     """A running operator; what it logs meanwhile is shown with a failed test."""
     operator_process.ensure()
+    until(lambda: operator_process.says("readyz"), "the operator to be ready")
     begin = operator_process.log.stat().st_size
     yield operator_process
     sys.stdout.write(operator_process.log.read_text()[begin:])

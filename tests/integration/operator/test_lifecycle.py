@@ -1,6 +1,5 @@
 """One PointcloudJob's life, from its creation to its address or its end, on a real control plane."""
 
-import httpx
 import pytest
 
 from pointcloud_api.names import StageName
@@ -126,15 +125,3 @@ def test_settled_jobs_are_left_alone_by_a_restart(
     namespace.submit("later")  # is worked on only after everything that was there before
     kubelet.bound(namespace, "later", StageName.INGEST)
     assert namespace.job("settled")["metadata"]["resourceVersion"] == settled["metadata"]["resourceVersion"]
-
-
-def test_it_answers_its_liveness_probe(operator: Operator) -> None:
-    port = operator.environment["POINTCLOUD_HEALTH_PORT"]
-
-    def answer() -> int | None:
-        try:
-            return httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False).status_code
-        except httpx.TransportError:
-            return None
-
-    assert until(answer, "an answer") == 200

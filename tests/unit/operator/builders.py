@@ -5,7 +5,7 @@ from typing import Any
 
 from pointcloud_api.names import ATTEMPT_LABEL, KEY_LABEL, STAGE_LABEL, StageName
 from pointcloud_api.resource import ObjectMeta, PointcloudJob, PointcloudJobSpec
-from pointcloud_api.stages import StageResult, Termination
+from pointcloud_api.stages import DOCUMENT_VARIABLE, STAGE_DOCUMENT, StageDocument, StageResult, Termination
 from pointcloud_operator.model.config import InstallConfig
 from pointcloud_operator.model.observed import JobView, PodView
 
@@ -41,15 +41,23 @@ def text(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def pointcloud_job(spec: Json | None = None, *, generation: int = 1) -> PointcloudJob:
+def pointcloud_job(spec: Json | None = None, *, generation: int = 1, uid: str = UID) -> PointcloudJob:
     return PointcloudJob(
-        metadata=ObjectMeta(name="ruin", namespace="photos", uid=UID, generation=generation),
+        metadata=ObjectMeta(name="ruin", namespace="photos", uid=uid, generation=generation, creation_timestamp=NOW),
         spec=PointcloudJobSpec.model_validate({"source": {"urls": ["https://example.com/ruin.zip"]}, **(spec or {})}),
     )
 
 
 def job_view(
-    job: Json, *, uid: str = "job-uid", complete: bool = False, failed: str = "", deleting: bool = False
+    job: Json,
+    *,
+    uid: str = "job-uid",
+    complete: bool = False,
+    failed: str = "",
+    deleting: bool = False,
+    queued: bool = False,
+    failures: int = 0,
+    created: datetime = NOW,
 ) -> JobView:
     """A created Job as the API server tells of it."""
     conditions = []
@@ -57,10 +65,12 @@ def job_view(
         conditions.append({"type": "Complete", "status": "True"})
     if failed:
         conditions.append({"type": "Failed", "status": "True", "reason": failed, "message": f"Job: {failed}"})
-    metadata = {**job["metadata"], "uid": uid, "creationTimestamp": text(NOW)}
+    metadata = {**job["metadata"], "uid": uid, "creationTimestamp": text(created)}
     if deleting:
-        metadata["deletionTimestamp"] = text(NOW)
-    return JobView.of({**job, "metadata": metadata, "status": {"conditions": conditions}})
+        metadata["deletionTimestamp"] = text(created)
+    spec = {**job.get("spec", {}), **({"suspend": True} if queued else {})}
+    status = {"conditions": conditions, **({"failed": failures} if failures else {})}
+    return JobView.of({**job, "metadata": metadata, "spec": spec, "status": status})
 
 
 def bare_job(stage: StageName = StageName.RECONSTRUCT, *, failed: str = "BackoffLimitExceeded") -> JobView:
@@ -108,3 +118,10 @@ def result(stage: StageName, key: str, **figures: Any) -> StageResult:
     return StageResult.model_validate(
         {"stage": stage, "key": key, "podUid": "pod-uid", "artefacts": [], "figures": figures}
     )
+
+
+def document(job: Json) -> StageDocument:
+    """What the Job tells its stage."""
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    value = next(variable["value"] for variable in container["env"] if variable["name"] == DOCUMENT_VARIABLE)
+    return STAGE_DOCUMENT.validate_json(value)

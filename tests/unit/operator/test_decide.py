@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from pointcloud_api.names import StageName
-from pointcloud_api.resource import Phase, PointcloudJob
+from pointcloud_api.resource import Condition, ConditionType, Phase, PointcloudJob
 from pointcloud_api.stages import Progress, StageError, Termination
 from pointcloud_operator.model.decide import decide
-from pointcloud_operator.model.decision import Decision, FetchResult, FetchWarnings, TailLog
+from pointcloud_operator.model.decision import Decision, FetchPods, FetchResult, FetchWarnings, TailLog
 from pointcloud_operator.model.observed import Absent, EventView, Observed, PodView, Unavailable
 from tests.unit.operator.builders import (
     CONFIG,
@@ -31,6 +31,13 @@ def decided(job: PointcloudJob, observed: Observed = NOTHING, *, after: float = 
     return decide(job, observed, CONFIG, NOW + timedelta(seconds=after))
 
 
+def begins(job: PointcloudJob, observed: Observed = NOTHING) -> Decision:
+    """The decision once the store has said that it has nothing of what it is asked for."""
+    asking = decided(job, observed)
+    nothing = {want.path: Absent() for want in asking.wants if isinstance(want, FetchResult)}
+    return decided(job, replace(observed, results={**observed.results, **nothing}))
+
+
 def written(job: PointcloudJob, decision: Decision) -> PointcloudJob:
     """The job once the decision's status is stored, through JSON as the API server keeps it."""
     stored = job.model_copy(update={"status": decision.status})
@@ -40,14 +47,21 @@ def written(job: PointcloudJob, decision: Decision) -> PointcloudJob:
 def begun(spec: Json | None = None) -> tuple[PointcloudJob, Json]:
     """A job whose ingest stage has been decided upon, and its Job."""
     job = pointcloud_job(spec)
-    decision = decided(job)
+    decision = begins(job)
     assert decision.create
     return written(job, decision), decision.create
 
 
+def changed_to(spec: Json, job: PointcloudJob) -> PointcloudJob:
+    """The job once its user has changed the spec."""
+    changed = pointcloud_job(spec, generation=job.metadata.generation + 1)
+    return changed.model_copy(update={"status": job.status})
+
+
 def seen(child: Json, *pods: PodView, **job: Any) -> Observed:
+    """A Job and its pods, read at the same moment."""
     view = job_view(child, **job)
-    return Observed(jobs=(view,), pods={view.uid: pods})
+    return Observed(jobs=(view,), pods={view.uid: pods}, read=frozenset({view.uid}))
 
 
 def finished(job: PointcloudJob, child: Json, **figures: Any) -> tuple[PointcloudJob, Decision]:
@@ -56,14 +70,16 @@ def finished(job: PointcloudJob, child: Json, **figures: Any) -> tuple[Pointclou
     told = result(
         StageName(labels["pointcloud.stitchsketch.io/stage"]), labels["pointcloud.stitchsketch.io/key"], **figures
     )
-    decision = decided(job, seen(child, ended_pod(exit_code=0, termination=Termination(result=told)), complete=True))
+    decision = begins(job, seen(child, ended_pod(exit_code=0, termination=Termination(result=told)), complete=True))
     return written(job, decision), decision
 
 
 def succeeded() -> PointcloudJob:
     job, child = begun()
     for _ in StageName:
-        job, decision = finished(job, child, imagesFound=19, imagesUsable=18, imagesRegistered=7, points=6427)
+        job, decision = finished(
+            job, child, imagesFound=19, imagesUsable=18, imagesRegistered=7, imagesReused=5, points=6427
+        )
         child = decision.create or {}
     return job
 
@@ -73,7 +89,7 @@ def condition(decision: Decision, kind: str) -> str:
 
 
 def test_the_intent_is_written_with_the_job_that_is_created() -> None:
-    decision = decided(pointcloud_job())
+    decision = begins(pointcloud_job())
     (stage,) = decision.status.stages
     assert decision.create
     assert stage.job == decision.create["metadata"]["name"]
@@ -105,7 +121,7 @@ def test_the_last_result_publishes() -> None:
     assert status.published == status.stages[-1].key
     assert status.url == "https://pointclouds.example.com/potree/photos/ruin/"
     assert status.images is not None
-    assert status.images.display == "7/18"
+    assert (status.images.display, status.images.reused) == ("7/18", 5)
     assert status.points == 6427
 
 
@@ -154,7 +170,7 @@ def test_a_running_pod_is_followed_and_its_progress_shown() -> None:
     told = Progress(nonce="pod-uid", step="download", done=1, total=2, unit="files", percent=50)
     shown = decided(written(job, decision), replace(observed, progress={"pod-uid": told})).status.progress
     assert shown is not None
-    assert (shown.percent, shown.message) == (5, "download: 1 of 2 files")
+    assert (shown.percent, shown.message) == (2, "download: 1 of 2 files")
 
 
 def test_progress_is_written_at_intervals_and_never_goes_back() -> None:
@@ -168,11 +184,11 @@ def test_progress_is_written_at_intervals_and_never_goes_back() -> None:
     assert early.wake_at == NOW + timedelta(seconds=2)
     due = decided(job, later, after=2).status.progress
     assert due is not None
-    assert due.percent == 9
+    assert due.percent == 4
     less = replace(observed, progress={"pod-uid": told.model_copy(update={"percent": 10})})
     back = decided(job, less, after=60).status.progress
     assert back is not None
-    assert back.percent == 5
+    assert back.percent == 2
 
 
 def test_a_quiet_job_has_its_events_read() -> None:
@@ -202,7 +218,8 @@ def test_a_finished_pod_of_an_unfinished_job_changes_nothing_yet() -> None:
     job = written(job, decided(job, seen(child, running_pod())))
     observed = seen(child, ended_pod(exit_code=0))
     assert decided(job, observed, after=1).status == job.status
-    assert decided(job, observed, after=600) == Decision(status=job.status)
+    later = decided(job, observed, after=600)
+    assert later == Decision(status=job.status, wake_at=later.wake_at)
 
 
 def test_a_failed_pod_that_is_to_be_replaced_is_explained() -> None:
@@ -213,7 +230,18 @@ def test_a_failed_pod_that_is_to_be_replaced_is_explained() -> None:
     later = decided(job, observed, after=10).status
     assert later.phase is Phase.PENDING
     assert later.progress is not None
-    assert later.progress.message == "trying again soon, because the store is away"
+    assert later.progress.message == "Trying again soon. the store is away."
+
+
+def test_a_job_that_failed_is_judged_by_its_pods_as_they_are_and_not_as_a_late_watch_shows_them() -> None:
+    job, child = begun()
+    late = replace(seen(child, running_pod(), failed="PodFailurePolicy"), read=frozenset())
+    asking = decided(job, late)
+    assert asking.wants == (FetchPods(uid="job-uid"),)
+    assert not asking.complete
+    pod = ended_pod(exit_code=137, reason="OOMKilled")
+    decision = decided(job, replace(late, pods={"job-uid": (pod,)}, read=frozenset({"job-uid"})))
+    assert [note.reason for note in decision.notes] == ["OutOfMemory"]
 
 
 def test_missing_upstream_runs_the_stage_before_again_at_most_twice() -> None:
@@ -243,8 +271,7 @@ def test_missing_upstream_runs_the_stage_before_again_at_most_twice() -> None:
 
 def test_a_changed_spec_replaces_the_running_job() -> None:
     job, child = begun()
-    changed = pointcloud_job({"source": {"urls": ["https://example.com/other.zip"]}}, generation=2)
-    changed = changed.model_copy(update={"status": job.status})
+    changed = changed_to({"source": {"urls": ["https://example.com/other.zip"]}}, job)
     observed = seen(child, running_pod())
     (want,) = decided(changed, observed).wants
     assert isinstance(want, FetchResult)
@@ -256,8 +283,7 @@ def test_a_changed_spec_replaces_the_running_job() -> None:
 
 def test_a_spec_changed_back_is_published_from_the_store_without_a_job() -> None:
     job = succeeded()
-    changed = pointcloud_job({"pointcloud": {"encoding": "uncompressed"}}, generation=3)
-    changed = changed.model_copy(update={"status": job.status})
+    changed = changed_to({"pointcloud": {"encoding": "uncompressed"}}, job)
     (want,) = decided(changed).wants
     assert isinstance(want, FetchResult)
     key = want.path.split("/")[-2]
@@ -285,10 +311,50 @@ def test_a_job_being_deleted_is_left_to_the_garbage_collector() -> None:
 
 def test_an_earlier_attempt_that_a_late_cache_does_not_show_is_deleted_before_the_next_begins() -> None:
     job, child = begun()
-    changed = pointcloud_job(generation=2).model_copy(update={"status": job.status})
+    changed = changed_to({"stages": {"ingest": {"resources": {"limits": {"memory": "4Gi"}}}}}, job)
     decision = decided(changed, seen(child))
     assert decision.status.stages[0].attempt == 2
     crashed = written(changed, decision)
     late = decided(crashed, Observed())
     assert late.create
     assert [(reference.name, reference.uid) for reference in late.delete] == [(child["metadata"]["name"], None)]
+
+
+# Whether enough photos are registered.
+
+
+def partial(job: PointcloudJob) -> Condition | None:
+    return next((c for c in job.status.conditions if c.type == ConditionType.PARTIAL_RECONSTRUCTION), None)
+
+
+def test_nothing_is_said_of_registered_photos_before_any_could_be() -> None:
+    job, child = begun()
+    assert partial(job) is None
+    ingested, _ = finished(job, child, imagesFound=19, imagesUsable=18)
+    assert partial(ingested) is None
+
+
+def test_a_reconstruction_of_few_of_the_photos_is_published_and_says_so() -> None:
+    job = succeeded()
+    said = partial(job)
+    assert job.status.phase is Phase.SUCCEEDED
+    assert said
+    assert (said.status, said.reason) == ("True", "FewRegistered")
+    assert said.message == (
+        "7 of 18 usable photos are registered, fewer than spec.reconstruction.minRegisteredPercent (90 %): "
+        "status.warnings says which are not"
+    )
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(0, "False"), (38, "False"), (39, "True"), (100, "True")])
+def test_how_many_are_enough_is_the_users_to_say_also_afterwards(percent: int, expected: str) -> None:
+    before = succeeded()
+    changed = changed_to({"reconstruction": {"minRegisteredPercent": percent}}, before)
+    decision = decided(changed, after=60)
+    said = partial(written(changed, decision))
+    assert said
+    assert (said.status, said.observed_generation) == (expected, 2)
+    assert (decision.create, decision.status.phase) == (None, Phase.SUCCEEDED)
+    moved = said.last_transition_time > NOW + timedelta(seconds=30)
+    assert moved == (expected == "False"), "it moves with the status alone"
+    assert decided(written(changed, decision), after=90).status == written(changed, decision).status

@@ -8,6 +8,7 @@ from pointcloud_api.names import StageName
 from pointcloud_api.stages import DOCUMENT_VARIABLE, STAGE_DOCUMENT, URLS_VARIABLE
 from pointcloud_operator.model.jobs import stage_job
 from pointcloud_operator.model.plan import plan
+from pointcloud_operator.model.records import intended, planned
 from tests.unit.operator.builders import CONFIG, UID, Json, pointcloud_job
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -20,8 +21,9 @@ REVIEWED: dict[str, tuple[StageName, Json | None]] = {
 
 def made(stage: StageName, spec: Json | None = None) -> Json:
     job = pointcloud_job(spec)
-    planned = next(each for each in plan(job.spec, uid=UID) if each.name == stage)
-    return stage_job(job, planned, attempt=1, config=CONFIG)
+    found = next(each for each in plan(job.spec, uid=UID) if each.name == stage)
+    record = intended(planned(found), 1, name=job.metadata.name)
+    return stage_job(job, found, record, retries=CONFIG.retry_limit, config=CONFIG)
 
 
 def container(job: Json) -> Json:
@@ -52,7 +54,7 @@ def test_only_a_reconstruction_on_the_gpu_asks_for_one() -> None:
     assert container(on_cpu)["image"] == "example.com/colmap:1"
     for job in (on_cpu, made(StageName.INGEST), made(StageName.CONVERT)):
         assert "nvidia.com/gpu" not in container(job)["resources"].get("limits", {})
-        assert "tolerations" not in job["spec"]["template"]["spec"]
+        assert "nvidia.com/gpu" not in {each["key"] for each in job["spec"]["template"]["spec"]["tolerations"]}
 
 
 def test_signatures_reach_the_ingest_pod_and_nothing_else() -> None:

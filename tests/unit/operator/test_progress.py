@@ -36,9 +36,9 @@ def test_extra_fields_are_no_progress() -> None:
     ("stage", "percent", "overall"),
     [
         (StageName.INGEST, 0, 0),
-        (StageName.INGEST, 100, 10),
-        (StageName.RECONSTRUCT, 50, 47),
-        (StageName.RECONSTRUCT, 100, 85),
+        (StageName.INGEST, 100, 5),
+        (StageName.RECONSTRUCT, 50, 50),
+        (StageName.RECONSTRUCT, 100, 95),
         (StageName.CONVERT, 100, 100),
     ],
 )

@@ -82,3 +82,49 @@ async def test_a_failed_key_comes_again(failures: int, monkeypatch: pytest.Monke
         queue.retry(key("x"))
         assert await queue.get() == key("x")
         queue.done(key("x"))
+
+
+async def test_a_server_that_asks_to_be_left_alone_is_whatever_happens_meanwhile() -> None:
+    queue = WorkQueue()
+    begun = asyncio.get_running_loop().time()
+    queue.retry(key("x"), after=0.3)
+    queue.add(key("x"))
+    queue.add_after(key("x"), 0)
+    assert await queue.get() == key("x")
+    assert asyncio.get_running_loop().time() >= begun + 0.3
+
+
+async def test_a_forgotten_key_leaves_the_queue() -> None:
+    queue = WorkQueue()
+    queue.add(key("x"))
+    queue.add(key("y", "b"))
+    queue.forget(key("x"))
+    assert len(queue) == 1
+    assert await queue.get() == key("y", "b")
+    assert await is_empty(queue)
+
+
+async def test_its_age_is_that_of_the_oldest_key_waiting_or_worked_on() -> None:
+    queue = WorkQueue()
+    assert queue.age == 0
+    queue.add(key("x"))
+    queue.add(key("y"))
+    await queue.get()
+    await asyncio.sleep(0.01)
+    queue.add(key("z"))
+    assert queue.age >= 0.01
+    queue.done(key("x"))
+    assert queue.age >= 0.01
+    queue.forget(key("y"))
+    assert queue.age < 0.01
+
+
+async def test_it_tells_how_long_each_key_waited() -> None:
+    waits: list[float] = []
+    queue = WorkQueue(on_taken=waits.append)
+    queue.add(key("x"))
+    await asyncio.sleep(0.01)
+    queue.add(key("x"))
+    await queue.get()
+    (waited,) = waits
+    assert waited >= 0.01
