@@ -1,7 +1,7 @@
 """The working process: runs one stage program, stores its outcome, and tells the supervisor what became of it.
 
 It may die at any line, by a native library's abort or by the kernel: the supervisor then speaks for it. SIGTERM ends
-it at once, unless the program sets a handler of its own in order to leave a checkpoint.
+it at once, but within the context of a checkpoint only after what is kept there is stored.
 """
 
 import os
@@ -13,6 +13,7 @@ from typing import Any
 
 from pointcloud_api.stages import IngestDocument, StageResult
 from pointcloud_stage.channel import Channel, Report
+from pointcloud_stage.checkpoint import Checkpoint
 from pointcloud_stage.context import Outcome, StageContext, upstream_result
 from pointcloud_stage.environment import Environment
 from pointcloud_stage.failure import StageFailure, failure_of
@@ -35,6 +36,12 @@ def run(entry: str, environment: Environment, channel: Channel) -> StageResult:
         upstream=None if isinstance(document, IngestDocument) else upstream_result(document, store),
         progress=progress,
         store=store,
+        checkpoint=Checkpoint(
+            Store(document.store_url, environment.token_file, patience=0),
+            prefix=document.prefix,
+            pod_uid=environment.pod_uid,
+        ),
+        pod_uid=environment.pod_uid,
     )
     program: Program = resolve_name(entry)
     outcome = program(context)

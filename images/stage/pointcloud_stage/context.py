@@ -16,8 +16,10 @@ from pointcloud_api.stages import (
     StageResult,
     StageWarning,
 )
+from pointcloud_stage.checkpoint import Checkpoint
 from pointcloud_stage.failure import StageFailure
 from pointcloud_stage.parallel import in_parallel
+from pointcloud_stage.pieces import LeftPieces
 from pointcloud_stage.progress import Reporter
 from pointcloud_stage.store import TRANSFERS, MissingObjectError, Store
 
@@ -67,6 +69,13 @@ class StageContext(Generic[D]):
     """The result of the stage before; None for the first stage alone."""
     progress: Reporter
     store: Store = field(repr=False)
+    checkpoint: Checkpoint = field(repr=False)
+    pod_uid: str
+
+    def left(self, key: str | None = None) -> LeftPieces:
+        """What other pods of this stage left under this key, or under another one of the same PointcloudJob."""
+        prefix = self.document.prefix_of(self.document.stage, key or self.document.key)
+        return LeftPieces(self.store, prefix, but_of=self.pod_uid)
 
     def fetch(self, artefact: str, to: Path) -> Path:
         """Brings an artefact that the stage before lists in its result to the file `to`, checked, and returns it.

@@ -29,20 +29,25 @@ class Reporter:
         self._lock = threading.Lock()
         self._spans: dict[str, tuple[float, float]] = {UPLOAD_STEP: (0.0, 1.0)}
         self._percent = 0
+        self._furthest: tuple[str, float] | None = None
+        """Of the steps told of, the one that is furthest on, and what part of it is done."""
+        self._spared = 0.0
         self._last = ("", 0.0)
 
-    def plan(self, **shares: int) -> None:
+    def plan(self, **shares: float) -> None:
         """Declares the steps in their order with their shares of the stage's time, in any unit.
 
-        Storing the result is a last step, `upload`, which the library adds and reports itself.
+        Storing the result is a last step, `upload`, which the library reports itself, and adds where no share of it is
+        given. A stage that comes to know its shares better may declare the same steps again.
         """
-        scale = (1 - UPLOAD_SHARE) / sum(shares.values())
+        others = sum(share for step, share in shares.items() if step != UPLOAD_STEP)
+        shares.setdefault(UPLOAD_STEP, others * UPLOAD_SHARE / (1 - UPLOAD_SHARE))
+        whole = sum(shares.values())
         start = 0.0
         spans = {}
         for step, share in shares.items():
-            spans[step] = (start, share * scale)
-            start += share * scale
-        spans[UPLOAD_STEP] = (start, UPLOAD_SHARE)
+            spans[step] = (start, share / whole)
+            start += share / whole
         with self._lock:
             self._spans = spans
 
@@ -55,12 +60,35 @@ class Reporter:
         with self._lock:
             if step not in self._spans:
                 raise ValueError(f"step {step!r} is not planned: {', '.join(self._spans)} are")
-            start, share = self._spans[step]
-            fraction = min(done / total, 1.0) if total else 0.0
-            self._percent = max(self._percent, int(100 * (start + share * fraction) + 1e-9))
+            self._reach(step, min(done / total, 1.0) if total else 0.0)
             if not self._is_news(step, finished=total is not None and done >= total):
                 return
-            self._send(Progress(nonce=self._nonce, step=step, done=done, total=total, unit=unit, percent=self._percent))
+            self._send(
+                Progress(
+                    nonce=self._nonce,
+                    step=step,
+                    done=done,
+                    total=total,
+                    unit=unit,
+                    percent=self._percent,
+                    spared=_percent(self._spared),
+                )
+            )
+
+    def _reach(self, step: str, part: float) -> None:
+        """What a step has done when it is first told of took no time, and neither did the steps passed over."""
+        reached = self._position(*self._furthest) if self._furthest else 0.0
+        position = self._position(step, part)
+        self._percent = max(self._percent, _percent(position))
+        if position < reached:
+            return
+        if self._furthest is None or step != self._furthest[0]:
+            self._spared += position - reached
+        self._furthest = (step, part)
+
+    def _position(self, step: str, part: float) -> float:
+        start, share = self._spans[step]
+        return start + share * part
 
     def _is_news(self, step: str, *, finished: bool) -> bool:
         now = self._clock()
@@ -69,3 +97,7 @@ class Reporter:
             return False
         self._last = (step, now)
         return True
+
+
+def _percent(part: float) -> int:
+    return int(100 * part + 1e-9)

@@ -6,9 +6,10 @@ Every failure leaves as a StageFailure that says what to do, but for an object t
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, Final, TypeVar
+from typing import Any, BinaryIO, Final, Protocol, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -26,8 +27,36 @@ PATIENCE_SECONDS: Final = 120.0
 T = TypeVar("T")
 
 
+class StoredObject(Protocol):
+    """An object as somebody recorded it: `UploadPart` is such."""
+
+    @property
+    def path(self) -> str:
+        """Whole path in the store."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal."""
+
+
 class MissingObjectError(Exception):
     """The store has no object of that path."""
+
+
+class DamagedObjectError(StageFailure):
+    """The store gives an object with other contents than its maker recorded."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(
+            Reason.STORE_UNAVAILABLE,
+            f"The store gives {path} with other contents than its maker recorded.",
+            "Look at the store's disk; set spec.source anew or delete and re-create the job to make the file again.",
+            exit_code=ExitCode.TRY_AGAIN,
+        )
 
 
 class _PassingError(Exception):
@@ -46,7 +75,7 @@ class Store:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """`patience` is how many seconds after the first failed try the last one may begin."""
-        self._objects = f"{url}/v1/objects/"
+        self._listing = f"{url}/v1/objects"
         self._token_file = token_file
         self._patience = patience
         self._sleep = sleep
@@ -95,39 +124,71 @@ class Store:
         except MissingObjectError:
             return None
 
+    def list(self, prefix: str) -> Iterator[str]:
+        """The paths of all objects below the folder `prefix`, by name in order, fetched page by page."""
+        after = ""
+        while True:
+            page = self._page(prefix, after)
+            yield from (entry["path"] for entry in page["objects"])
+            if not page["next"]:
+                return
+            after = page["next"]
+
+    def _page(self, prefix: str, after: str) -> dict[str, Any]:
+        def attempt() -> dict[str, Any]:
+            query = {"prefix": f"{prefix}/", "after": after}
+            response = self._client.get(self._listing, params=query, headers=self._signed({}))
+            _accept(response, prefix, 200)
+            page: dict[str, Any] = response.json()
+            return page
+
+        return self._patiently(attempt)
+
     def fetch(self, path: str, *, to: Path, size: int, sha256: str) -> None:
         """Brings an object to a file, going on where a broken transfer ended. Raises MissingObjectError.
 
-        A file of another length or hash is fetched once more from its beginning, then given up on.
+        An object of another length or hash is fetched once more from its beginning, then given up on by
+        DamagedObjectError.
         """
         to.parent.mkdir(parents=True, exist_ok=True)
-        for _ in range(2):
-            with to.open("wb") as file:
-                self._patiently(lambda: self._append(path, file.fileno(), size))
-            if to.stat().st_size == size and sha256_of(to) == sha256:
-                return
-        raise StageFailure(
-            Reason.STORE_UNAVAILABLE,
-            f"The store gives {path} with other contents than its maker recorded.",
-            "Look at the store's disk; set spec.source anew or delete and re-create the job to make the file again.",
-            exit_code=ExitCode.TRY_AGAIN,
-        )
+        with to.open("wb+", buffering=0) as file:
+            self._append(file, path, size, sha256)
 
-    def _append(self, path: str, descriptor: int, size: int) -> None:
-        offset = os.fstat(descriptor).st_size
+    def fetch_parts(self, parts: Iterable[StoredObject], *, to: Path) -> None:
+        """Brings objects one after the other to one file, each as `fetch` does. Raises MissingObjectError."""
+        to.parent.mkdir(parents=True, exist_ok=True)
+        with to.open("wb+", buffering=0) as file:
+            for part in parts:
+                self._append(file, part.path, part.size, part.sha256)
+
+    def _append(self, file: FileIO, path: str, size: int, sha256: str) -> None:
+        start = file.seek(0, os.SEEK_END)
+        for _ in range(2):
+            file.truncate(start)
+            self._patiently(lambda: self._receive(file, start, path, size))
+            file.seek(start)
+            if (
+                os.fstat(file.fileno()).st_size == start + size
+                and hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            ):
+                return
+        raise DamagedObjectError(path)
+
+    def _receive(self, file: FileIO, start: int, path: str, size: int) -> None:
+        offset = file.seek(0, os.SEEK_END) - start
         if offset >= size:
             return
         headers = self._signed({"Range": f"bytes={offset}-"} if offset else {})
         with self._client.stream("GET", self._url(path), headers=headers) as response:
             _accept(response, path, 200, 206)
             if response.status_code == httpx.codes.OK and offset:
-                os.ftruncate(descriptor, 0)
-                os.lseek(descriptor, 0, os.SEEK_SET)
+                file.truncate(start)
+                file.seek(start)
             for chunk in response.iter_bytes():
-                _write(descriptor, chunk)
+                _write(file, chunk)
 
     def _url(self, path: str) -> str:
-        return self._objects + quote(path)
+        return f"{self._listing}/{quote(path)}"
 
     def _signed(self, headers: dict[str, str]) -> dict[str, str]:
         token = self._token_file.read_text(encoding="ascii").strip()
@@ -162,10 +223,10 @@ def _chunks(body: BinaryIO) -> Iterator[bytes]:
         yield chunk
 
 
-def _write(descriptor: int, chunk: bytes) -> None:
+def _write(file: FileIO, chunk: bytes) -> None:
     view = memoryview(chunk)
     while view:
-        view = view[os.write(descriptor, view) :]
+        view = view[file.write(view) :]
 
 
 def _accept(response: httpx.Response, path: str, *accepted: int) -> None:

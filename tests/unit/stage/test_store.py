@@ -1,9 +1,12 @@
 """The store client against a server that misbehaves in ways that a real one does now and then."""
 
 import hashlib
+import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -101,3 +104,64 @@ def test_what_is_not_there_is_told_apart(server: WebServer, store: Store) -> Non
     assert store.result("raw/a/b/c/d") is None
     with pytest.raises(MissingObjectError):
         store.read("a/b")
+
+
+@dataclass(frozen=True)
+class Part:
+    path: str
+    size: int
+    sha256: str
+
+
+def part(path: str, body: bytes) -> Part:
+    return Part(path, len(body), hashlib.sha256(body).hexdigest())
+
+
+def test_parts_are_put_together_and_each_goes_on_where_it_broke(
+    server: WebServer, store: Store, tmp_path: Path
+) -> None:
+    bodies = {"/v1/objects/a/0": BODY, "/v1/objects/a/1": b"", "/v1/objects/a/2": BODY[::-1]}
+
+    def answer(handler: BaseHTTPRequestHandler, number: int) -> None:
+        body = bodies[handler.path]
+        offset = int(handler.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+        if number == 1:
+            broken_off(handler, body)
+        else:
+            status(handler, 206 if offset else 200, body[offset:])
+
+    server.answer = answer
+    parts = [part(path.removeprefix("/v1/objects/"), body) for path, body in bodies.items()]
+    store.fetch_parts(parts, to=tmp_path / "new" / "file")
+    assert (tmp_path / "new" / "file").read_bytes() == BODY + BODY[::-1]
+
+
+def test_a_broken_part_is_read_anew_without_harm_to_those_before(
+    server: WebServer, store: Store, tmp_path: Path
+) -> None:
+    answers = [lambda h: status(h, 200, BODY), lambda h: broken_off(h, BODY), lambda h: status(h, 200, BODY)]
+    server.answer = lambda handler, number: answers[number](handler)
+    store.fetch_parts([part("a/0", BODY), part("a/1", BODY)], to=tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == BODY + BODY
+
+
+def test_a_part_of_other_contents_is_fetched_once_more(server: WebServer, store: Store, tmp_path: Path) -> None:
+    bodies = [BODY, BODY[::-1], BODY]
+    server.answer = lambda handler, number: status(handler, 200, bodies[number])
+    store.fetch_parts([part("a/0", BODY), part("a/1", BODY)], to=tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == BODY + BODY
+
+
+def test_a_listing_is_read_page_by_page(server: WebServer, store: Store) -> None:
+    paths = [f"a/b/{number}" for number in range(5)]
+
+    def answer(handler: BaseHTTPRequestHandler, _: int) -> None:
+        query = {name: value for name, [value] in parse_qs(urlsplit(handler.path).query).items()}
+        assert query["prefix"] == "a/b/"
+        rest = [path for path in paths if path > query.get("after", "")]
+        page = [{"path": path, "size": 1} for path in rest[:2]]
+        status(handler, 200, json.dumps({"objects": page, "next": rest[1] if len(rest) > 2 else None}).encode())
+
+    server.answer = answer
+    assert list(store.list("a/b")) == paths
+    assert len(server.requests) == 3
