@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import IO, Final, Protocol, cast
 
 from pointcloud_api.stages import Reason
-from pointcloud_ingest.arrivals import Arrival, Kind, head_of, is_clutter
+from pointcloud_ingest.arrivals import Arrival, is_clutter
 from pointcloud_ingest.budget import Budget, limit_exceeded
+from pointcloud_ingest.kinds import Kind, head_of
 from pointcloud_stage import StageFailure
 
 CHUNK: Final = 1 << 18
@@ -33,14 +34,22 @@ _DAMAGE: Final = (
 """What Python's readers raise for bytes that are not what they should be; bz2 and gzip raise a bare OSError."""
 
 
-def unpack(archive: Arrival, kind: Kind, *, to: Path, budget: Budget) -> list[Arrival]:
-    """Unpacks the regular files of a zip or tar below the folder `to`, in the archive's order.
+class BadArchive(StageFailure):
+    """An archive that cannot be used; the stage fails by it when nothing else can be."""
 
-    Raises StageFailure: UNSAFE_ARCHIVE, BAD_ARCHIVE or LIMIT_EXCEEDED.
+    def __init__(self, reason: Reason, archive: Arrival, what: str, remedy: str) -> None:
+        super().__init__(reason, f"The archive {archive.described} {what}.", remedy)
+        self.what = what
+        """What is wrong, in words that follow its name."""
+
+
+def unpack(archive: Arrival, *, to: Path, budget: Budget) -> list[Arrival]:
+    """Unpacks the regular files of a zip or tar into the folder `to`, in the archive's order.
+
+    Raises BadArchive: UNSAFE_ARCHIVE or BAD_ARCHIVE; StageFailure(LIMIT_EXCEEDED).
     """
-    to.mkdir(parents=True)
     meter = _Meter(archive, budget)
-    members = _zip_members if kind is Kind.ZIP else _tar_members
+    members = _zip_members if archive.kind is Kind.ZIP else _tar_members
     arrivals: list[Arrival] = []
     try:
         for name, stream in members(archive, meter):
@@ -79,7 +88,7 @@ class _Meter:
     def count(self, size: int) -> None:
         self._unpacked += size
         if self._unpacked > self._allowed:
-            what = f"{self._archive.name} unpacks to more than that many times its size"
+            what = f"{self._archive.described} unpacks to more than that many times its size"
             raise limit_exceeded(self._limits, "max_archive_ratio", what)
 
 
@@ -146,15 +155,16 @@ def _check_place(archive: Arrival, name: str) -> None:
         raise _unsafe(archive, f"{name[:200]!r} lies outside it")
 
 
-def _unsafe(archive: Arrival, what: str) -> StageFailure:
-    return StageFailure(
+def _unsafe(archive: Arrival, what: str) -> BadArchive:
+    return BadArchive(
         Reason.UNSAFE_ARCHIVE,
-        f"The archive {archive.name} is refused, because its member {what}.",
+        archive,
+        f"is refused, because its member {what}",
         "Pack the photos themselves, by relative paths below one folder, without links.",
     )
 
 
 def _bad(
     archive: Arrival, what: str, remedy: str = "Pack it anew as zip, tar, tar.gz, tar.bz2 or tar.xz."
-) -> StageFailure:
-    return StageFailure(Reason.BAD_ARCHIVE, f"The archive {archive.name} {what}.", remedy)
+) -> BadArchive:
+    return BadArchive(Reason.BAD_ARCHIVE, archive, what, remedy)

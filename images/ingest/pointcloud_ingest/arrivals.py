@@ -1,27 +1,10 @@
-"""Files that arrived from a source, and what their first bytes say they are.
-
-Names lie (a share's "photo.jpg" may be a web page), so kinds are told by content; a name only decides whether the
-user meant a file to be a photo, so that a broken one is named instead of passed over.
-"""
+"""Files that arrived from a source, whichever it was."""
 
 from dataclasses import dataclass
-from enum import Enum, auto
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-HEAD_BYTES: Final = 512
-"""Enough to tell every kind: tar has its mark at byte 257."""
-
-
-class Kind(Enum):
-    """What a file is, as far as the ingest stage treats it differently."""
-
-    IMAGE = auto()
-    ZIP = auto()
-    TAR = auto()
-    """Plain or compressed; that a compressed file holds a tar shows when it is opened."""
-    WEB_PAGE = auto()
-    OTHER = auto()
+from pointcloud_ingest.kinds import ARCHIVES, Kind, head_of, kind_of
 
 
 @dataclass(frozen=True)
@@ -29,57 +12,59 @@ class Arrival:
     """A file from a source."""
 
     name: str
-    """What the user knows it by: its path in the volume or in the archive, or the name that its server gives."""
+    """What the user knows it by: its path in the volume or the archive, or the name that its sender or server gives.
+    Bytes that are no text, and characters that do not show, are replaced: it goes into logs, messages and JSON."""
     file: Path
-    """Where it lies now, in the scratch."""
+    """Where it lies now: in the scratch, or in the volume that it came from."""
+    address: str | None = None
+    """The URL that it came from, which says more than a server's name for it."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", legible(self.name))
 
     @property
-    def meant_as_photo(self) -> bool:
-        """Whether its name or its content is a photo's."""
-        return PurePosixPath(self.name.lower()).suffix in PHOTO_SUFFIXES or kind_of(head_of(self.file)) is Kind.IMAGE
+    def kind(self) -> Kind:
+        """What its content says it is."""
+        return kind_of(head_of(self.file))
+
+    @property
+    def described(self) -> str:
+        """What a message calls it."""
+        return self.address or self.name
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it is a photo, a video or an archive, or named as a photo or a video is.
+
+        A name only decides whether the user meant a file to be one, so that a broken one is named, not passed over.
+        """
+        return self.suffix in PHOTO_SUFFIXES | VIDEO_SUFFIXES or self.kind in _WANTED
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its name in lower case: `.jpg`."""
+        return PurePosixPath(self.name.lower()).suffix
+
+
+class UnusableError(Exception):
+    """Says in a few words why a file gives no photo."""
 
 
 RAW_SUFFIXES: Final = frozenset({".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf", ".rw2", ".pef", ".srw"})
 """Cameras' raw formats: TIFF within, but what Pillow finds there is a thumbnail."""
 PHOTO_SUFFIXES: Final = RAW_SUFFIXES | {
-    ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".heic", ".heif", ".avif", ".gif",
+    ".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp", ".bmp", ".heic", ".heif", ".hif", ".avif", ".gif",
 }  # fmt: skip
+VIDEO_SUFFIXES: Final = frozenset(
+    {".mp4", ".m4v", ".mov", ".qt", ".3gp", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv"}
+)
+_WANTED: Final = ARCHIVES | {Kind.IMAGE, Kind.VIDEO}
 _CLUTTER: Final = frozenset({"__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini", "lost+found", "@eaDir"})
-_IMAGE_MARKS: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"GIF8")
-_COMPRESSED_MARKS: Final = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0")
-_HEIF_BRANDS: Final = frozenset({b"heic", b"heix", b"mif1", b"avif"})
-_ZIP_MARKS: Final = (b"PK\x03\x04", b"PK\x05\x06")
 
 
-def head_of(file: Path) -> bytes:
-    """The first bytes of a file."""
-    with file.open("rb") as stream:
-        return stream.read(HEAD_BYTES)
-
-
-def kind_of(head: bytes) -> Kind:
-    """What the first `HEAD_BYTES` of a file say it is."""
-    if head.startswith(_IMAGE_MARKS) or is_heif(head) or is_webp(head):
-        return Kind.IMAGE
-    if head[:2] == b"BM" and head[6:10] == bytes(4):
-        return Kind.IMAGE
-    if head.startswith(_ZIP_MARKS):
-        return Kind.ZIP
-    if head.startswith(_COMPRESSED_MARKS) or head[257:262] == b"ustar":
-        return Kind.TAR
-    if head.lstrip().lower().startswith((b"<!doctype html", b"<html")):
-        return Kind.WEB_PAGE
-    return Kind.OTHER
-
-
-def is_heif(head: bytes) -> bool:
-    """Whether a file begins as HEIC or AVIF do."""
-    return head[4:8] == b"ftyp" and head[8:12] in _HEIF_BRANDS
-
-
-def is_webp(head: bytes) -> bool:
-    """Whether a file begins as WebP does."""
-    return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+def legible(name: str) -> str:
+    """A file's name as text in one line: what is no character (Python's surrogates) or not printable becomes `?`."""
+    return "".join(c if c.isprintable() else "?" for c in name)
 
 
 def is_clutter(name: str) -> bool:
@@ -88,7 +73,7 @@ def is_clutter(name: str) -> bool:
     return any(part in _CLUTTER or part.startswith("._") for part in parts)
 
 
-def listed(names: list[str], *, at_most: int = 5) -> str:
-    """Names for a sentence: `a.jpg, b.jpg and 3 more`."""
-    shown = ", ".join(name if len(name) <= 80 else f"{name[:79]}…" for name in names[:at_most])
+def listed(names: list[str], *, at_most: int = 5, length: int = 80) -> str:
+    """Names for a sentence, none longer than `length`: `a.jpg, b.jpg and 3 more`."""
+    shown = ", ".join(name if len(name) <= length else f"{name[: length - 1]}…" for name in names[:at_most])
     return shown if len(names) <= at_most else f"{shown} and {len(names) - at_most} more"

@@ -17,6 +17,7 @@ class Budget:
         self.limits = limits
         self._bytes = 0
         self._files = 0
+        self._images = 0
         self._lock = threading.Lock()
 
     def take_file(self) -> None:
@@ -26,11 +27,22 @@ class Budget:
             if self._files > ENTRIES_PER_IMAGE * self.limits.max_images:
                 raise limit_exceeded(self.limits, "max_images", f"more than {self._files - 1} files arrived")
 
+    def take_images(self, count: int) -> None:
+        """Counts photos, frames of videos included. Raises StageFailure(LIMIT_EXCEEDED)."""
+        self._images += count
+        if self._images > self.limits.max_images:
+            raise limit_exceeded(self.limits, "max_images", f"it gives {self._images:,} photos")
+
     def take_bytes(self, count: int) -> None:
-        """Counts bytes of a file as it is unpacked. Raises StageFailure(LIMIT_EXCEEDED)."""
+        """Counts bytes of a file as it arrives or is unpacked. Raises StageFailure(LIMIT_EXCEEDED)."""
         with self._lock:
             self._bytes += count
         self.check_bytes(0)
+
+    def return_bytes(self, count: int) -> None:
+        """Counts back bytes of a file whose contents take its place, or that is dropped."""
+        with self._lock:
+            self._bytes -= count
 
     def check_bytes(self, ahead: int) -> None:
         """Raises StageFailure(LIMIT_EXCEEDED) when that many more bytes, not yet counted, would be too many."""

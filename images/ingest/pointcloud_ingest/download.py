@@ -15,7 +15,7 @@ import httpx
 
 from pointcloud_api.stages import ExitCode, Reason
 from pointcloud_ingest.budget import Budget, limit_exceeded
-from pointcloud_ingest.network import CheckedTransport
+from pointcloud_ingest.network import SourceTransport
 from pointcloud_stage import StageFailure
 
 TRIES: Final = 5
@@ -51,7 +51,7 @@ class Downloader:
         self._budget = budget
         self._pause = pause
         self._client = httpx.Client(
-            transport=transport or CheckedTransport(allow_private=limits.allow_private_addresses),
+            transport=transport or SourceTransport(allow_private=limits.allow_private_addresses),
             timeout=httpx.Timeout(60, connect=10),
             follow_redirects=True,
             max_redirects=limits.max_redirects,
@@ -128,7 +128,7 @@ def _check_status(url: str, status: int) -> None:
 
 
 def _refused(
-    url: str, what: str, remedy: str = "Correct spec.source.urls: http(s) addresses of images or archives."
+    url: str, what: str, remedy: str = "Correct spec.source.urls: http(s) addresses of images, archives or videos."
 ) -> StageFailure:
     return StageFailure(Reason.DOWNLOAD_FAILED, f"{public_url(url)} {what}.", remedy, exit_code=ExitCode.NO_INPUT)
 
@@ -137,7 +137,7 @@ def web_page(url: str) -> StageFailure:
     """The failure for an address that shows a page to people instead of giving a file."""
     return _refused(
         url,
-        "gives a web page, neither an image nor an archive",
+        "gives a web page, neither an image nor an archive nor a video",
         "Use the address of the file itself: a share's page has a link for a direct download.",
     )
 

@@ -1,155 +1,90 @@
 """The ingest stage: what the source gives, checked, under names that every later stage can bear."""
 
-import json
-import os
-from pathlib import Path
-
 from pointcloud_api.stages import (
     PHOTO_MANIFEST,
-    URLS_VARIABLE,
+    Artefact,
     ExitCode,
     Figures,
     IngestDocument,
-    IngestLimits,
     Photo,
     PhotoManifest,
     Reason,
     Rejected,
     StageWarning,
 )
-from pointcloud_ingest.archive import unpack
-from pointcloud_ingest.arrivals import Arrival, Kind, head_of, kind_of, listed
-from pointcloud_ingest.budget import Budget, limit_exceeded
-from pointcloud_ingest.download import Downloader, public_url, web_page
+from pointcloud_ingest.arrivals import Arrival, UnusableError, listed
+from pointcloud_ingest.budget import Budget
+from pointcloud_ingest.masks import Masks, write_mask
 from pointcloud_ingest.naming import Names
-from pointcloud_ingest.photos import SUFFIX, SUFFIXES, Checked, UnusableError, check
+from pointcloud_ingest.opening import Opened, open_all
+from pointcloud_ingest.photos import FORMATS as PHOTO_FORMATS
+from pointcloud_ingest.photos import SUFFIX, SUFFIXES, Checked, check
+from pointcloud_ingest.uploads import fetch_uploads
+from pointcloud_ingest.urls import download_urls
+from pointcloud_ingest.videos import FORMATS as VIDEO_FORMATS
 from pointcloud_ingest.volume import copy_from_volume
-from pointcloud_stage import Outcome, Reporter, StageContext, StageFailure
+from pointcloud_stage import Outcome, StageContext, StageFailure
 from pointcloud_stage.limits import cpu_limit
 from pointcloud_stage.parallel import in_parallel
-from pointcloud_stage.store import TRANSFERS, sha256_of
+from pointcloud_stage.store import sha256_of
 
+TAKEN = f"photos as {PHOTO_FORMATS}, or videos as {VIDEO_FORMATS}"
 RECOMMENDED_IMAGES = 20
 MAX_DECODERS = 4
-"""Photos decoded at once: each may take 4 bytes a pixel of memory."""
+"""Photos decoded at once: each may take 4 bytes a pixel of memory, a HEIC 9 and a WebP 16 while they are converted."""
 
 
 def ingest(context: StageContext[IngestDocument]) -> Outcome:
     """Brings the source's photos into the stage's folder, with their manifest."""
     budget = Budget(context.document.limits)
-    if context.document.settings.urls:
-        context.progress.plan(download=60, unpack=10, check=30)
-        arrivals = _from_urls(context, budget)
-    else:
-        context.progress.plan(copy=50, check=50)
-        arrivals = copy_from_volume(
-            context.document.settings,
-            source=context.source,
-            to=context.scratch / "arrivals",
-            budget=budget,
-            progress=context.progress,
-        )
-    found = _photos_among(arrivals, context.document.limits)
-    manifest = _keep_usable(found, context)
+    opened = open_all(_arrivals(context, budget), context, budget)
+    _ask_for_any(opened)
+    manifest = _keep_usable(opened, context)
     folder = context.scratch / "photos"
     (folder / PHOTO_MANIFEST).write_text(manifest.model_dump_json(exclude_none=True), encoding="utf-8")
     return Outcome(
         folder=folder,
         artefacts=(PHOTO_MANIFEST,),
-        figures=Figures(images_found=len(found), images_usable=len(manifest.photos)),
-        warnings=_warnings(manifest.rejected),
+        figures=Figures(images_found=len(opened.photos), images_usable=len(manifest.photos)),
+        warnings=_warnings(manifest.rejected, opened.incomplete, opened.masks.unused),
     )
 
 
-def _from_urls(context: StageContext[IngestDocument], budget: Budget) -> list[Arrival]:
-    """Downloads all, several at once, then unpacks the archives among them; in the order of the URLs."""
-    urls = _urls(context.document)
-    downloads = context.scratch / "downloads"
-    downloads.mkdir()
-    downloader = Downloader(budget)
-    advance = _DownloadProgress(context.progress, len(urls))
-
-    def download(numbered: tuple[int, str]) -> Arrival:
-        number, url = numbered
-        file = downloads / f"{number:06}"
-        name = downloader.download(url, file, advance.of_one)
-        print(f"{public_url(url)} gave {name}, {file.stat().st_size:,} bytes")
-        return Arrival(name, file)
-
-    advance.finished(0)
-    got: dict[int, Arrival] = {}
-    for (number, _), arrival in in_parallel(download, enumerate(urls), workers=TRANSFERS):
-        got[number] = arrival
-        advance.finished(len(got))
-    arrivals: list[Arrival] = []
-    for number, url in enumerate(urls):
-        arrivals += _opened(got[number], url, to=context.scratch / "unpacked" / str(number), budget=budget)
-        context.progress.update("unpack", number + 1, len(urls), "files")
-    return arrivals
+def _arrivals(context: StageContext[IngestDocument], budget: Budget) -> list[Arrival]:
+    """What the source gives, unopened."""
+    settings = context.document.settings
+    if settings.upload_revision is not None:
+        context.progress.plan(download=45, unpack=10, check=25, upload=20)
+        return fetch_uploads(context, settings.upload_revision, budget)
+    if settings.urls:
+        context.progress.plan(download=45, unpack=10, check=25, upload=20)
+        return download_urls(context, budget)
+    context.progress.plan(copy=45, unpack=10, check=25, upload=20)
+    return copy_from_volume(
+        settings, source=context.source, to=context.scratch / "arrivals", budget=budget, progress=context.progress
+    )
 
 
-class _DownloadProgress:
-    """Bytes of a single download, or the number of finished ones of many."""
-
-    def __init__(self, progress: Reporter, count: int) -> None:
-        self._progress = progress
-        self._count = count
-
-    def of_one(self, arrived: int, expected: int | None) -> None:
-        if self._count == 1:
-            self._progress.update("download", arrived, expected, "bytes")
-
-    def finished(self, done: int) -> None:
-        if self._count > 1 or not done:
-            self._progress.update("download", done, self._count, "files")
-
-
-def _urls(document: IngestDocument) -> tuple[str, ...]:
-    """The URLs, query strings and all, from beside the document."""
-    urls = tuple(json.loads(os.environ.get(URLS_VARIABLE, "[]")))
-    if len(urls) != len(document.settings.urls):
-        raise StageFailure(
-            Reason.BAD_SETTINGS,
-            f"{URLS_VARIABLE} holds {len(urls)} URLs and the settings {len(document.settings.urls)}.",
-            "Install the operator and the stage images of one version.",
-            exit_code=ExitCode.BAD_SETTINGS,
-        )
-    return urls
-
-
-def _opened(arrival: Arrival, url: str, *, to: Path, budget: Budget) -> list[Arrival]:
-    """What a download is or holds."""
-    kind = kind_of(head_of(arrival.file))
-    if kind is Kind.WEB_PAGE:
-        raise web_page(url)
-    if kind in {Kind.ZIP, Kind.TAR}:
-        members = unpack(Arrival(public_url(url), arrival.file), kind, to=to, budget=budget)
-        arrival.file.unlink()
-        return members
-    budget.take_file()
-    budget.take_bytes(arrival.file.stat().st_size)
-    return [arrival]
-
-
-def _photos_among(arrivals: list[Arrival], limits: IngestLimits) -> list[Arrival]:
-    """The files that are meant as photos. Raises StageFailure when there are none, or too many."""
-    found = [arrival for arrival in arrivals if arrival.meant_as_photo]
-    if not found:
-        others = listed([arrival.name for arrival in arrivals])
+def _ask_for_any(opened: Opened) -> None:
+    """Raises StageFailure when nothing is meant as a photo or gave one."""
+    if opened.photos:
+        return
+    if opened.failure:
+        raise opened.failure
+    if not opened.rejected:
+        others = listed(opened.others)
         what = f"only files that are no photos: {others}" if others else "no files at all"
         raise StageFailure(
             Reason.NO_IMAGES,
             f"The source holds {what}.",
-            "Name a source that holds photos as JPEG, PNG, TIFF or BMP.",
+            f"Give {TAKEN}.",
             exit_code=ExitCode.NO_INPUT,
         )
-    if len(found) > limits.max_images:
-        raise limit_exceeded(limits, "max_images", f"it holds {len(found):,} photos")
-    return found
 
 
-def _keep_usable(found: list[Arrival], context: StageContext[IngestDocument]) -> PhotoManifest:
+def _keep_usable(opened: Opened, context: StageContext[IngestDocument]) -> PhotoManifest:
     """Checks each photo and moves the usable ones to their places. Raises StageFailure when they are too few."""
+    found = opened.photos
     verdicts: dict[Arrival, Checked | UnusableError] = {}
 
     def verdict(arrival: Arrival) -> Checked | UnusableError:
@@ -161,34 +96,73 @@ def _keep_usable(found: list[Arrival], context: StageContext[IngestDocument]) ->
     for arrival, checked in in_parallel(verdict, found, workers=min(cpu_limit(), MAX_DECODERS)):
         verdicts[arrival] = checked
         context.progress.update("check", len(verdicts), len(found), "photos")
-    photos: list[Photo] = []
-    rejected: list[Rejected] = []
-    names = Names()
-    for arrival in found:
-        checked = verdicts[arrival]
-        if isinstance(checked, Checked):
-            photos.append(_placed(arrival, checked, names, context.scratch / "photos"))
-        else:
-            rejected.append(Rejected(path=arrival.name, reason=str(checked)))
-            print(f"left out: {arrival.name} {checked}")
-    print(f"{len(photos)} of {len(found)} photos can be used")
-    _ask_for_enough(photos, rejected)
-    return PhotoManifest(photos=tuple(photos), rejected=tuple(rejected))
+    usable = {arrival: checked for arrival in found if isinstance(checked := verdicts[arrival], Checked)}
+    rejected = [*opened.rejected, *(_left_out(a, str(verdicts[a])) for a in found if a not in usable)]
+    placing = _Placing(context, opened.masks)
+    for arrival, checked in usable.items():
+        if (twin := placing.place(arrival, checked)) is not None:
+            rejected.append(_left_out(arrival, f"is the same file as {twin}"))
+    print(f"{len(placing.photos)} of {len(found)} photos can be used")
+    for complaint in opened.masks.unused:
+        print(f"mask not used: {complaint}")
+    _ask_for_enough(placing.photos, rejected)
+    return PhotoManifest(photos=tuple(placing.photos), rejected=tuple(rejected))
 
 
-def _placed(arrival: Arrival, checked: Checked, names: Names, folder: Path) -> Photo:
-    name = names.give(arrival.name, suffix=SUFFIX[checked.format], suffixes=SUFFIXES[checked.format])
-    path = f"images/{name}"
-    file = folder / path
-    file.parent.mkdir(parents=True, exist_ok=True)
-    arrival.file.rename(file)
-    return Photo(
-        path=path,
-        size=file.stat().st_size,
-        sha256=sha256_of(file),
-        width=checked.width,
-        height=checked.height,
-    )
+def _left_out(arrival: Arrival, reason: str) -> Rejected:
+    print(f"left out: {arrival.name} {reason}")
+    return Rejected(path=arrival.name, reason=reason)
+
+
+class _Placing:
+    """Moves usable photos to their places in the stage's folder, with their masks."""
+
+    def __init__(self, context: StageContext[IngestDocument], masks: Masks) -> None:
+        self.photos: list[Photo] = []
+        self._folder = context.scratch / "photos"
+        self._limits = context.document.limits
+        self._masks = masks
+        self._names = Names()
+        self._first: dict[str, Arrival] = {}
+
+    def place(self, arrival: Arrival, checked: Checked) -> str | None:
+        """Moves a photo, unless one of the same bytes came before: a second view from one place shows no depth.
+
+        Gives that one's name.
+        """
+        digest = sha256_of(arrival.file)
+        if (first := self._first.setdefault(digest, arrival)) is not arrival:
+            return first.name
+        name = self._names.give(arrival.name, suffix=SUFFIX[checked.format], suffixes=SUFFIXES[checked.format])
+        path = f"images/{name}"
+        file = self._folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        arrival.file.rename(file)
+        self.photos.append(
+            Photo(
+                path=path,
+                size=file.stat().st_size,
+                sha256=digest,
+                width=checked.width,
+                height=checked.height,
+                mask=self._place_mask(arrival, checked, name),
+            )
+        )
+        return None
+
+    def _place_mask(self, arrival: Arrival, checked: Checked, name: str) -> Artefact | None:
+        """COLMAP looks for the mask of a photo under the photo's whole name and `.png`."""
+        mask = self._masks.of.get(arrival)
+        if mask is None:
+            return None
+        path = f"masks/{name}.png"
+        file = self._folder / path
+        try:
+            write_mask(mask, checked, file, self._limits)
+        except UnusableError as error:
+            self._masks.unused.append(f"{mask.name} {error}")
+            return None
+        return Artefact(path=path, size=file.stat().st_size, sha256=sha256_of(file))
 
 
 def _ask_for_enough(photos: list[Photo], rejected: list[Rejected]) -> None:
@@ -196,8 +170,8 @@ def _ask_for_enough(photos: list[Photo], rejected: list[Rejected]) -> None:
     if not photos:
         raise StageFailure(
             Reason.UNREADABLE_IMAGES,
-            f"None of the source's {len(rejected)} photos can be used: {_explained(rejected)}.",
-            "Give photos as JPEG, PNG, TIFF or BMP, copied or uploaded completely.",
+            f"Nothing in the source can be used: {_explained(rejected)}.",
+            f"Give {TAKEN}, copied or uploaded completely.",
         )
     if len(photos) < 2:
         raise StageFailure(
@@ -207,13 +181,20 @@ def _ask_for_enough(photos: list[Photo], rejected: list[Rejected]) -> None:
         )
 
 
-def _warnings(rejected: tuple[Rejected, ...]) -> tuple[StageWarning, ...]:
-    if not rejected:
-        return ()
-    count = f"{len(rejected)} photos are" if len(rejected) > 1 else "One photo is"
-    message = f"{count} left out: {_explained(list(rejected))}."
-    return (StageWarning(reason=Reason.UNREADABLE_IMAGES, message=message),)
+def _warnings(rejected: tuple[Rejected, ...], incomplete: list[str], masks: list[str]) -> tuple[StageWarning, ...]:
+    messages = []
+    if rejected:
+        count = f"{len(rejected)} files are" if len(rejected) > 1 else "One file is"
+        messages.append(f"{count} left out: {_explained(list(rejected))}.")
+    if incomplete:
+        messages.append(f"{listed(incomplete, at_most=3, length=200)}.")
+    warnings = [StageWarning(reason=Reason.UNREADABLE_IMAGES, message=message) for message in messages]
+    if masks:
+        count = f"{len(masks)} masks are" if len(masks) > 1 else "One mask is"
+        message = f"{count} not used: {listed(masks, at_most=3, length=200)}."
+        warnings.append(StageWarning(reason="MasksNotUsed", message=message))
+    return tuple(warnings)
 
 
 def _explained(rejected: list[Rejected]) -> str:
-    return listed([f"{item.path} {item.reason}" for item in rejected], at_most=3)
+    return listed([f"{item.path} {item.reason}" for item in rejected], at_most=3, length=200)

@@ -1,6 +1,7 @@
 """Photos from the user's PersistentVolumeClaim, copied to the scratch, so that what is checked is what is stored.
 
-Other files, which may be large, stay where they are: they are only named when no photo is found.
+Archives and videos are read where they are: what comes out of them lies in the scratch. Other files are only named
+when no photo is found.
 """
 
 import os
@@ -9,15 +10,18 @@ import stat
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 from pointcloud_api.stages import ExitCode, IngestSettings, Reason
 from pointcloud_ingest.arrivals import Arrival, is_clutter, listed
 from pointcloud_ingest.budget import Budget
+from pointcloud_ingest.kinds import ARCHIVES, Kind
 from pointcloud_stage import Reporter, StageFailure
 from pointcloud_stage.parallel import in_parallel
 from pointcloud_stage.store import TRANSFERS
 
 STEP = "copy"
+READ_IN_PLACE: Final = ARCHIVES | {Kind.VIDEO}
 
 
 def copy_from_volume(
@@ -40,9 +44,11 @@ def copy_from_volume(
         number, file = numbered
         arrival = Arrival(file.relative_to(folder).as_posix(), file)
         try:
-            if not arrival.meant_as_photo:
+            if not arrival.wanted:
                 return arrival
             budget.take_bytes(file.stat().st_size)
+            if arrival.kind in READ_IN_PLACE:
+                return arrival
             return replace(arrival, file=shutil.copyfile(file, to / f"{number:06}"))
         except PermissionError:
             raise _not_readable(settings, file.relative_to(source)) from None

@@ -10,7 +10,7 @@ import pytest
 
 from pointcloud_api.stages import IngestLimits, Reason
 from pointcloud_ingest.archive import unpack
-from pointcloud_ingest.arrivals import Arrival, head_of, kind_of
+from pointcloud_ingest.arrivals import Arrival
 from pointcloud_ingest.budget import Budget
 from pointcloud_stage import StageFailure
 
@@ -20,8 +20,9 @@ LIMITS = IngestLimits()
 
 def unpacked(archive: Path, limits: IngestLimits = LIMITS) -> dict[str, bytes]:
     arrival = Arrival("photos", archive)
-    kind = kind_of(head_of(archive))
-    arrivals = unpack(arrival, kind, to=archive.parent / "unpacked", budget=Budget(limits))
+    folder = archive.parent / "unpacked"
+    folder.mkdir()
+    arrivals = unpack(arrival, to=folder, budget=Budget(limits))
     return {arrival.name: arrival.file.read_bytes() for arrival in arrivals}
 
 

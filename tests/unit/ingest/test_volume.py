@@ -1,4 +1,5 @@
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ def claim(tmp_path: Path) -> Path:
 def copied(claim: Path, path: str = "beach/", limits: IngestLimits | None = None) -> list[Arrival]:
     reporter = Reporter(lambda _: None, nonce="pod")
     reporter.plan(copy=1)
+    shutil.rmtree(claim.parent / "arrivals", ignore_errors=True)
     return copy_from_volume(
         IngestSettings(claim_name="photos", path=path),
         source=claim,
@@ -41,10 +43,18 @@ def test_the_folder_and_those_below_are_copied_in_order(claim: Path) -> None:
     assert contents(arrivals)["deep/c.jpg"] == "beach/deep/c.jpg"
 
 
-def test_what_is_no_photo_stays_where_it_is(claim: Path) -> None:
-    (claim / "beach" / "film.mp4").write_bytes(bytes(100))
-    film = copied(claim, limits=IngestLimits(max_total_bytes=60))[-1]
-    assert film == Arrival("film.mp4", claim / "beach" / "film.mp4")
+def test_archives_and_videos_are_counted_and_read_where_they_are(claim: Path) -> None:
+    film = claim / "beach" / "film.mp4"
+    film.write_bytes(b"\0\0\0\x18ftypisom" + bytes(88))
+    assert copied(claim)[-1] == Arrival("film.mp4", film)
+    with pytest.raises(StageFailure, match="maxTotalBytes of 100"):
+        copied(claim, limits=IngestLimits(max_total_bytes=100))
+
+
+def test_what_is_of_no_interest_is_neither_copied_nor_counted(claim: Path) -> None:
+    (claim / "beach" / "notes.txt").write_bytes(bytes(100))
+    notes = copied(claim, limits=IngestLimits(max_total_bytes=60))[-1]
+    assert notes == Arrival("notes.txt", claim / "beach" / "notes.txt")
 
 
 def test_links_are_followed_to_files_within_the_volume_alone(claim: Path) -> None:
