@@ -1,33 +1,83 @@
-"""Writes the reconstruct stage's files: points for the octree, COLMAP's model for other programs, view and report."""
+"""Writes the reconstruct stage's files: points for the octree, what people and other programs want, view and report."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import pycolmap
 
 from pointcloud_api.base import ApiModel
-from pointcloud_api.stages import POINTS_FILE, VIEW_FILE
+from pointcloud_api.resource import ReconstructionExport
+from pointcloud_api.stages import (
+    LAZ_FILE,
+    OUTPUT_MANIFEST,
+    POINTS_FILE,
+    REPORT_FILE,
+    TRANSFORMS_FILE,
+    VIEW_FILE,
+    Artefact,
+    OutputManifest,
+)
+from pointcloud_colmap.laz import write_laz
+from pointcloud_colmap.observations import Observations
+from pointcloud_colmap.placement import Placement
 from pointcloud_colmap.report import Report
+from pointcloud_colmap.transforms import transforms
+from pointcloud_colmap.undistortion import write_undistorted
 from pointcloud_colmap.view import View
+from pointcloud_stage import Reporter
+from pointcloud_stage.store import sha256_of
 
-_REPORT_FILE: Final = "report.json"
 _MODEL_FOLDER: Final = "sparse"
+_PHOTOS_FOLDER: Final = "images"
+"""Where transforms.json takes the photos to be, as nerfstudio's own tools do."""
 
 
-def export(reconstruction: pycolmap.Reconstruction, folder: Path, *, view: View, report: Report) -> tuple[str, ...]:
-    """Write all files below the folder, which is made, and give their relative paths.
+def export_model(
+    model: pycolmap.Reconstruction, observations: Observations, folder: Path, *, placement: Placement
+) -> None:
+    """Write the model and its points into the folder, which is made.
 
     COLMAP's model is written both as binary, which is exact, and as text, which anyone can read:
-    https://colmap.github.io/format.html.
+    https://colmap.github.io/format.html. All files share one frame but points.laz, which is on the
+    map if that is known.
     """
-    model = folder / _MODEL_FOLDER
-    model.mkdir(parents=True)
-    reconstruction.export_PLY(folder / POINTS_FILE)
-    reconstruction.write_binary(model)
-    reconstruction.write_text(model)
+    (folder / _MODEL_FOLDER).mkdir(parents=True)
+    model.write_binary(folder / _MODEL_FOLDER)
+    model.write_text(folder / _MODEL_FOLDER)
+    model.export_PLY(folder / POINTS_FILE)
+    write_laz(observations.positions, observations.colours, folder / LAZ_FILE, georeference=placement.georeference)
+    document = transforms(model, images=_PHOTOS_FOLDER, points=POINTS_FILE)
+    if document is None:
+        print(f"{TRANSFORMS_FILE} is left out: nerfstudio's format has no word for these cameras")
+    else:
+        (folder / TRANSFORMS_FILE).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+
+def export_on_request(
+    exports: Sequence[ReconstructionExport], folder: Path, *, photos: Path, scratch: Path, progress: Reporter
+) -> None:
+    """Add what is made only where it is asked for to the folder that `export_model` has filled."""
+    if ReconstructionExport.UNDISTORTED_IMAGES in exports:
+        write_undistorted(folder / _MODEL_FOLDER, photos, folder, scratch=scratch, progress=progress)
+
+
+def export_account(folder: Path, *, view: View, report: Report) -> tuple[str, ...]:
+    """Write what tells of the other files, and give the relative paths of the stage's artefacts.
+
+    The model's many files are listed by a manifest: together with the warnings they would not fit into the stage's
+    result.
+    """
+    _write_json(folder / REPORT_FILE, report)
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    outputs = tuple(
+        Artefact(path=file.relative_to(folder).as_posix(), size=file.stat().st_size, sha256=sha256_of(file))
+        for file in files
+    )
+    _write_json(folder / OUTPUT_MANIFEST, OutputManifest(files=outputs))
     _write_json(folder / VIEW_FILE, view)
-    _write_json(folder / _REPORT_FILE, report)
-    return tuple(sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file()))
+    return (POINTS_FILE, REPORT_FILE, OUTPUT_MANIFEST, VIEW_FILE)
 
 
 def _write_json(file: Path, content: ApiModel) -> None:

@@ -1,69 +1,110 @@
 """Extracts SIFT features and checks that there are any: COLMAP's extractor ends well though no photo was readable."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pycolmap
 
-from pointcloud_api.stages import Reason, StageWarning
+from pointcloud_api.resource import CameraModel, CameraSharing
+from pointcloud_api.stages import Reason
+from pointcloud_colmap.cameras import check_shapes, reader_options, settle_focal_lengths
 from pointcloud_colmap.database import watched
-from pointcloud_colmap.device import Device, available_memory, sift_threads
-from pointcloud_colmap.photos import Photos, group_by_camera
+from pointcloud_colmap.device import Device
+from pointcloud_colmap.feature_files import read_features
+from pointcloud_colmap.kept import KeptFeatures
+from pointcloud_colmap.photos import CameraGroup, Photos, group_by_camera
 from pointcloud_colmap.presets import Preset
-from pointcloud_colmap.wording import listed
 from pointcloud_stage import Reporter, StageFailure
-from pointcloud_stage.limits import cpu_limit
 
-_ENOUGH: Final = 30
-"""Features without which a photo cannot be registered: COLMAP's `abs_pose_min_num_inliers`."""
+ENOUGH: Final = 30
+"""Features, and verified matches with a registered photo, without which a photo cannot be registered: COLMAP's
+`abs_pose_min_num_inliers`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Extraction:
+    """How to extract; threads change no result."""
+
+    preset: Preset
+    device: Device
+    threads: int
+    camera_model: CameraModel = CameraModel.SIMPLE_RADIAL
+    camera_sharing: CameraSharing = CameraSharing.AUTO
 
 
 def extract_features(
-    database: Path, photos: Photos, *, preset: Preset, device: Device, progress: Reporter
+    database: Path, photos: Photos, *, kept: KeptFeatures, how: Extraction, progress: Reporter
 ) -> dict[str, int]:
     """Fill the database and give the number of features by name of the photo; an unreadable photo has none.
 
-    Reports the steps `inspect` and `extract`. Raises StageFailure(TOO_FEW_POINTS) when fewer than two photos have
-    enough features to be reconstructed from.
+    Features that `kept` has brought are entered, the others are extracted, and kept while they are. Reports the steps
+    `inspect`, `enter` and `extract`. Raises StageFailure: TOO_FEW_POINTS when fewer than two photos have enough
+    features to be reconstructed from, BAD_SETTINGS when the photos cannot be of the camera model.
     """
-    threads = sift_threads(
-        photos.sizes.values(),
-        max_image_size=preset.max_image_size,
-        cpus=cpu_limit(),
-        memory=available_memory(),
-    )
-    groups = group_by_camera(photos, progress)
-    total = sum(len(group.names) for group in groups)
-    with watched(
-        database,
-        lambda connection: connection.num_images(),
-        lambda done: progress.update("extract", done, total, "images"),
-    ):
+    check_shapes(how.camera_model, photos)
+    brought = kept.brought
+    groups = group_by_camera(photos, how.camera_sharing, progress)
+    readable = [name for group in groups for name in group.names]
+    _enter(database, photos.folder, groups, model=how.camera_model, brought=brought, progress=progress)
+
+    def look(connection: pycolmap.Database) -> None:
+        progress.update("extract", kept.keep_new(connection), len(readable), "images")
+
+    progress.update("extract", sum(name in brought for name in readable), len(readable), "images")
+    with watched(database, look, checkpoint=kept.checkpoint):
         for group in groups:
-            pycolmap.extract_features(
-                database,
-                photos.folder,
-                image_names=group.names,
-                camera_mode=group.mode,
-                extraction_options=preset.extraction(num_threads=threads),
-                device=device.colmap,
-            )
+            # An empty list of names would mean every photo in the folder to COLMAP.
+            if missing := [name for name in group.names if name not in brought]:
+                pycolmap.extract_features(
+                    database,
+                    photos.folder,
+                    image_names=missing,
+                    camera_mode=group.mode,
+                    reader_options=reader_options(how.camera_model, photos.masks),
+                    extraction_options=how.preset.extraction(num_threads=how.threads),
+                    device=how.device.colmap,
+                )
+    settle_focal_lengths(database)
     features = dict.fromkeys(photos.names, 0) | _count(database)
     _check(features)
     return features
 
 
-def warn_of_poor_photos(features: Mapping[str, int]) -> StageWarning | None:
-    """Name the photos that cannot be placed because they show too little detail, if there are any."""
-    poor = [name for name, count in features.items() if count < _ENOUGH]
-    if not poor:
-        return None
-    return StageWarning(
-        reason="PhotosWithoutFeatures",
-        message=f"Too little detail was found in {listed(poor)}: out of focus, too dark, of a bare surface, or in a "
-        "format that COLMAP cannot read.",
-    )
+def _enter(  # noqa: PLR0913 - one input, one output, and options by keyword
+    database: Path,
+    folder: Path,
+    groups: Sequence[CameraGroup],
+    *,
+    model: CameraModel,
+    brought: Mapping[str, Path],
+    progress: Reporter,
+) -> None:
+    """Put features that were brought into the database, reporting the step `enter`.
+
+    COLMAP itself enters a group's photos, with their cameras and positions, and later extracts what they lack: photos
+    of one group that it met in two calls would not share a camera.
+    """
+    if not brought:
+        return
+    affected = [group for group in groups if not brought.keys().isdisjoint(group.names)]
+    total = sum(len(group.names) for group in affected)
+
+    def look(connection: pycolmap.Database) -> None:
+        progress.update("enter", connection.num_images(), total, "images")
+
+    with watched(database, look):
+        for group in affected:
+            pycolmap.import_images(
+                database, folder, camera_mode=group.mode, image_names=group.names, options=reader_options(model)
+            )
+    with pycolmap.Database.open(database) as connection:
+        for image in connection.read_all_images():
+            if image.name in brought:
+                keypoints, descriptors = read_features(brought[image.name])
+                connection.write_keypoints(image.image_id, keypoints)
+                connection.write_descriptors(image.image_id, descriptors)
 
 
 def _count(database: Path) -> dict[str, int]:
@@ -74,11 +115,11 @@ def _count(database: Path) -> dict[str, int]:
 
 
 def _check(features: Mapping[str, int]) -> None:
-    if sum(count >= _ENOUGH for count in features.values()) >= 2:
+    if sum(count >= ENOUGH for count in features.values()) >= 2:
         return
     raise StageFailure(
         Reason.TOO_FEW_POINTS,
         f"Of {len(features)} photos fewer than two show enough detail to find again in another: the best has "
-        f"{max(features.values(), default=0)} features, and {_ENOUGH} are the least.",
-        "Take sharp, well-lit photos of a textured subject, as JPEG, PNG or TIFF.",
+        f"{max(features.values(), default=0)} features, and {ENOUGH} are the least.",
+        "Take sharp, well-lit photos of a textured subject, in their original size.",
     )

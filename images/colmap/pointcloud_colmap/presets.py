@@ -6,8 +6,10 @@ Source: `OptionManager::ModifyFor{Low,Medium,High,Extreme}Quality` in src/colmap
 the time of matching, 32 instead of 15 processor seconds.
 """
 
+import hashlib
+import json
 from dataclasses import dataclass, replace
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import pycolmap
 
@@ -51,6 +53,10 @@ class Preset:
         options.sift.domain_size_pooling = self.domain_size_pooling
         return options
 
+    def extraction_recipe(self, device: Device) -> str:
+        """A digest of all that the features of a photo depend on, beside the photo."""
+        return _digest(device, self.extraction(num_threads=1))
+
     def matching(self, *, num_threads: int) -> pycolmap.FeatureMatchingOptions:
         """Options of feature matching."""
         options = pycolmap.FeatureMatchingOptions()
@@ -64,13 +70,63 @@ class Preset:
         options.ransac.random_seed = SEED
         return options
 
-    def mapping(self, *, num_threads: int) -> pycolmap.IncrementalPipelineOptions:
-        """Options of incremental mapping."""
+    def matching_recipe(self, device: Device, *cameras: str) -> str:
+        """A digest of all that the verified matches of two photos depend on, beside their features.
+
+        `cameras` are the settings by which the photos got theirs: verification goes by the cameras' projection.
+        """
+        return _digest(device, self.matching(num_threads=1), self.verification(), *cameras)
+
+    def incremental_mapping(self, *, num_threads: int, video: bool) -> pycolmap.IncrementalPipelineOptions:
+        """Options of incremental mapping.
+
+        Frames of a video are many and near each other: `OptionManager::ModifyForVideoData` of the same source lets
+        mapping begin with less parallax, and adjusts all less often.
+        """
         options = pycolmap.IncrementalPipelineOptions()
         options.num_threads = num_threads
         options.random_seed = SEED
         options.ba_global_max_refinements = self.ba_global_max_refinements
+        if video:
+            options.mapper.init_min_tri_angle /= 2
+            options.ba_global_frames_ratio = options.ba_global_points_ratio = 1.4
         return options
+
+    @staticmethod
+    def global_mapping(device: Device, *, num_threads: int) -> pycolmap.GlobalPipelineOptions:
+        """Options of global mapping, which knows no qualities."""
+        options = pycolmap.GlobalPipelineOptions()
+        options.num_threads = num_threads
+        options.random_seed = SEED
+        options.mapper.global_positioning.use_gpu = device is Device.CUDA
+        options.mapper.bundle_adjustment.ceres.use_gpu = device is Device.CUDA
+        return options
+
+    def mapping_recipe(self, *, video: bool) -> str:
+        """A digest of all that incremental mapping depends on, beside features and pairs."""
+        return _digest(Device.CPU, self.incremental_mapping(num_threads=1, video=video))
+
+
+_OF_ONE_RUN: Final = ("num_threads", "use_gpu", "gpu_index")
+"""Options that change no result."""
+
+
+_Options = (
+    pycolmap.FeatureExtractionOptions
+    | pycolmap.FeatureMatchingOptions
+    | pycolmap.TwoViewGeometryOptions
+    | pycolmap.IncrementalPipelineOptions
+)
+
+
+def _digest(device: Device, *options: _Options | str) -> str:
+    plain = [some if isinstance(some, str) else _plain(some) for some in options]
+    text = json.dumps([pycolmap.__version__, device.value, plain], default=str, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(options: _Options) -> dict[str, Any]:
+    return {name: value for name, value in options.todict().items() if name not in _OF_ONE_RUN}
 
 
 PRESETS: Final = {

@@ -2,23 +2,44 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
 import pycolmap
 
 from pointcloud_api import __version__
-from pointcloud_api.resource import Quality
-from pointcloud_api.stages import Figures, ReconstructDocument, StageWarning
+from pointcloud_api.resource import Mapper, ReconstructionExport
+from pointcloud_api.stages import Figures, ReconstructDocument, ReconstructSettings, StageWarning
+from pointcloud_colmap.beating import beating
+from pointcloud_colmap.cleaning import Removed, remove_outliers
 from pointcloud_colmap.device import Device, choose_device
-from pointcloud_colmap.export import export
-from pointcloud_colmap.features import extract_features, warn_of_poor_photos
-from pointcloud_colmap.mapping import best_model, map_models, registered_names, warn_of_unregistered
-from pointcloud_colmap.matching import Pairs, match_features
-from pointcloud_colmap.orientation import level
-from pointcloud_colmap.photos import fetch_photos
+from pointcloud_colmap.exif import read_shots
+from pointcloud_colmap.export import export_account, export_model, export_on_request
+from pointcloud_colmap.features import Extraction, extract_features
+from pointcloud_colmap.kept import KeptFeatures
+from pointcloud_colmap.kept_pairs import KeptPairs
+from pointcloud_colmap.mapping import MapStep, check_models, map_globally, map_incrementally
+from pointcloud_colmap.matching import Pairs, chosen_pairs, match_features
+from pointcloud_colmap.memory import available_memory, extraction_threads, matching_threads
+from pointcloud_colmap.merging import merge_models
+from pointcloud_colmap.observations import Observations
+from pointcloud_colmap.pairing import Choice, all_frames, choose
+from pointcloud_colmap.photo_figures import photo_figures
+from pointcloud_colmap.photos import Photos, fetch_photos
+from pointcloud_colmap.placement import Placement, place
 from pointcloud_colmap.presets import PRESETS, Preset
-from pointcloud_colmap.report import Model, Report, Stopwatch
+from pointcloud_colmap.report import MatchingReport, Model, Report, Stopwatch, TakenOver
+from pointcloud_colmap.shares import USUAL_PHOTOS, all_pairs, shares
+from pointcloud_colmap.snapshots import Snapshots
+from pointcloud_colmap.undistortion import warn_of_panoramas
+from pointcloud_colmap.unregistered import Unregistered, explain, warn_of_unregistered
 from pointcloud_colmap.view import choose_view
 from pointcloud_stage import Outcome, StageContext
+from pointcloud_stage.limits import cpu_limit
+from pointcloud_stage.pieces import LeftPieces
+
+_EXPORTS: Final = 3
+"""Parts of the step `export`: the cloud is cleaned, placed and written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,69 +48,171 @@ class _Reconstruction:
 
     device: Device
     preset: Preset
+    fewer_threads: Sequence[StageWarning]
+    photos: Photos
     features: Mapping[str, int]
+    kept: KeptFeatures
+    kept_pairs: KeptPairs
+    choice: Choice
     pairs: Pairs
     models: Sequence[pycolmap.Reconstruction]
-    best: pycolmap.Reconstruction
-    seconds: Mapping[str, float]
+    """The largest first."""
+    merged: int
+    unregistered: tuple[Unregistered, ...]
+    removed: Removed
+    placement: Placement
+    not_undistorted: StageWarning | None
+    """Why undistorted photos are not made though they are asked for."""
+    stopwatch: Stopwatch
 
     @property
-    def unregistered(self) -> tuple[str, ...]:
-        return tuple(sorted(self.features.keys() - set(registered_names(self.best))))
+    def best(self) -> pycolmap.Reconstruction:
+        return self.models[0]
+
+    @property
+    def warnings(self) -> tuple[StageWarning, ...]:
+        partial = warn_of_unregistered(self.unregistered, total=len(self.features))
+        found = (*self.fewer_threads, partial, self.choice.warning, self.placement.warning, self.not_undistorted)
+        return tuple(warning for warning in found if warning is not None)
 
 
 def reconstruct(context: StageContext[ReconstructDocument]) -> Outcome:
     """Run the stage. Raises StageFailure when nothing can be reconstructed from the photos."""
-    context.progress.plan(download=5, inspect=1, extract=50, match=30, map=12, export=2)
     device, gpu_not_used = choose_device(context.document.device)
-    made = _run(context, device)
-    partial = warn_of_unregistered(unregistered=made.unregistered, total=len(made.features), models=len(made.models))
-    found = (gpu_not_used, warn_of_poor_photos(made.features), partial)
-    warnings = tuple(warning for warning in found if warning is not None)
+    _plan(context, USUAL_PHOTOS, all_pairs(USUAL_PHOTOS), device)
+    with context.checkpoint as checkpoint:
+        made = _run(context, device)
+        checkpoint.settle()
+    warnings = (gpu_not_used, *made.warnings) if gpu_not_used else made.warnings
     figures = _figures(made, before=context.upstream.figures if context.upstream else Figures())
     folder = context.scratch / "outcome"
-    context.progress.update("export", 0, 1, "models")
-    artefacts = export(
-        made.best,
-        folder,
-        view=choose_view(made.best, title=context.document.name),
-        report=_report(made, figures=figures, quality=context.document.settings.quality, warnings=warnings),
-    )
-    context.progress.update("export", 1, 1, "models")
+    artefacts = _export(made, context, folder, figures=figures, warnings=warnings)
     return Outcome(folder=folder, artefacts=artefacts, figures=figures, warnings=warnings)
 
 
+def _plan(context: StageContext[ReconstructDocument], photos: int, pairs: int, device: Device) -> None:
+    settings = context.document.settings
+    undistort = ReconstructionExport.UNDISTORTED_IMAGES in settings.exports
+    context.progress.plan(**shares(photos, pairs, settings.quality, device, undistort=undistort))
+
+
 def _run(context: StageContext[ReconstructDocument], device: Device) -> _Reconstruction:
-    preset = PRESETS[context.document.settings.quality].on(device)
+    settings = context.document.settings
+    preset = PRESETS[settings.quality].on(device)
     progress = context.progress
     database = context.scratch / "database.db"
     stopwatch = Stopwatch()
     with stopwatch.step("download"):
         photos = fetch_photos(context)
+        choice = choose(read_shots(photos), settings.matching)
+        _plan(context, len(photos.names), choice.expected(len(photos.names)), device)
+        earlier = context.document.previous_key
+        attempts, run = context.left(), context.left(earlier) if earlier else None
+        kept = KeptFeatures(
+            photos,
+            recipe=preset.extraction_recipe(device),
+            checkpoint=context.checkpoint,
+            scratch=context.scratch / "features",
+        )
+        kept.bring(attempts, run, progress)
+    bounds = {"cpus": cpu_limit(), "memory": available_memory()}
     with stopwatch.step("extract"):
-        features = extract_features(database, photos, preset=preset, device=device, progress=progress)
+        extracting = extraction_threads(photos.sizes, preset, device, **bounds)
+        how = Extraction(
+            preset=preset,
+            device=device,
+            threads=extracting.count,
+            camera_model=settings.camera_model,
+            camera_sharing=settings.camera_sharing,
+        )
+        features = extract_features(database, photos, kept=kept, how=how, progress=progress)
+    with stopwatch.step("alike"):
+        wanted = chosen_pairs(database, choice, scratch=context.scratch, progress=progress)
+        _plan(context, len(photos.names), len(wanted), device)
     with stopwatch.step("match"):
-        pairs = match_features(database, preset=preset, device=device, progress=progress)
+        kept_pairs = KeptPairs(
+            kept.digests(),
+            recipe=preset.matching_recipe(device, settings.camera_model, settings.camera_sharing),
+            checkpoint=context.checkpoint,
+            scratch=context.scratch / "pairs",
+        )
+        kept_pairs.bring(attempts, run, database, wanted=wanted)
+        matching = matching_threads(features.values(), preset, device, **bounds)
+        pairs = match_features(
+            database, wanted, kept=kept_pairs, preset=preset, device=device, threads=matching.count, progress=progress
+        )
+    step = MapStep(
+        database=database,
+        photos=photos.folder,
+        scratch=context.scratch / "map",
+        total=len(photos.names),
+        progress=progress,
+    )
     with stopwatch.step("map"):
-        models = map_models(database, photos.folder, preset=preset, total=len(features), progress=progress)
-    best = best_model(models, pairs)
-    level(best)
+        made = _map(context, step, photos, preset=preset, kept=kept, attempts=attempts, device=device)
+    check_models(made, pairs, settings.mapper)
+    with stopwatch.step("explain"), beating(step.tell):
+        options = preset.incremental_mapping(num_threads=cpu_limit(), video=all_frames(photos.names))
+        models, merged = merge_models(made, database, options=options)
+        unregistered = explain(models, features=features, pairs=pairs, database=database, folder=photos.folder)
+    best = models[0]
+    progress.update("export", 0, _EXPORTS, "steps")
+    with stopwatch.step("clean"):
+        removed = remove_outliers(best)
+    progress.update("export", 1, _EXPORTS, "steps")
+    with stopwatch.step("align"):
+        placement = place(best, database, settings.georeference)
     best.update_point_3d_errors()
     return _Reconstruction(
         device=device,
         preset=preset,
+        fewer_threads=[step.warning for step in (extracting, matching) if step.warning],
+        photos=photos,
         features=features,
+        kept=kept,
+        kept_pairs=kept_pairs,
+        choice=choice,
         pairs=pairs,
         models=models,
-        best=best,
-        seconds=stopwatch.seconds,
+        merged=merged,
+        unregistered=unregistered,
+        removed=removed,
+        placement=placement,
+        not_undistorted=warn_of_panoramas(best) if settings.exports else None,
+        stopwatch=stopwatch,
     )
+
+
+def _map(  # noqa: PLR0913 - the step's inputs, by keyword
+    context: StageContext[ReconstructDocument],
+    step: MapStep,
+    photos: Photos,
+    *,
+    preset: Preset,
+    kept: KeptFeatures,
+    attempts: LeftPieces,
+    device: Device,
+) -> list[pycolmap.Reconstruction]:
+    step.scratch.mkdir()
+    if context.document.settings.mapper is Mapper.GLOBAL:
+        return map_globally(step, options=preset.global_mapping(device, num_threads=cpu_limit()))
+    video = all_frames(photos.names)
+    snapshots = Snapshots(
+        kept.digests(),
+        recipe=preset.mapping_recipe(video=video),
+        checkpoint=context.checkpoint,
+        scratch=context.scratch / "snapshots",
+    )
+    snapshots.find(attempts)
+    options = preset.incremental_mapping(num_threads=cpu_limit(), video=video)
+    return map_incrementally(step, options=options, snapshots=snapshots, checkpoint=context.checkpoint)
 
 
 def _figures(made: _Reconstruction, *, before: Figures) -> Figures:
     return before.model_copy(
         update={
             "images_usable": len(made.features),
+            "images_reused": len(made.kept.brought),
             "images_registered": made.best.num_reg_images(),
             "models": len(made.models),
             "points": made.best.num_points3D(),
@@ -100,18 +223,71 @@ def _figures(made: _Reconstruction, *, before: Figures) -> Figures:
     )
 
 
-def _report(made: _Reconstruction, *, figures: Figures, quality: Quality, warnings: tuple[StageWarning, ...]) -> Report:
-    others = (model for model in made.models if model is not made.best)
+def _export(
+    made: _Reconstruction,
+    context: StageContext[ReconstructDocument],
+    folder: Path,
+    *,
+    figures: Figures,
+    warnings: tuple[StageWarning, ...],
+) -> tuple[str, ...]:
+    """Write all files and give the artefacts' paths, reporting the steps `export` and `undistort`."""
+    progress, settings = context.progress, context.document.settings
+    progress.update("export", 2, _EXPORTS, "steps")
+    with made.stopwatch.step("export"):
+        observations = Observations.of(made.best)
+        export_model(made.best, observations, folder, placement=made.placement)
+        progress.update("export", _EXPORTS, _EXPORTS, "steps")
+    if settings.exports and not made.not_undistorted:
+        with made.stopwatch.step("undistort"):
+            scratch = context.scratch / "undistorted"
+            export_on_request(settings.exports, folder, photos=made.photos.folder, scratch=scratch, progress=progress)
+    return export_account(
+        folder,
+        view=choose_view(made.best, title=context.document.name, units=made.placement.units),
+        report=_report(made, observations, figures=figures, settings=settings, warnings=warnings),
+    )
+
+
+def _report(
+    made: _Reconstruction,
+    observations: Observations,
+    *,
+    figures: Figures,
+    settings: ReconstructSettings,
+    warnings: tuple[StageWarning, ...],
+) -> Report:
     return Report(
         figures=figures,
         unregistered=made.unregistered,
         cameras=made.best.num_cameras(),
-        pairs_matched=made.pairs.matched,
-        pairs_verified=made.pairs.verified,
-        models=tuple(Model.of(model) for model in (made.best, *others)),
-        seconds=dict(made.seconds),
+        units=made.placement.units,
+        georeference=made.placement.georeference,
+        removed=made.removed,
+        points_per_image=round(len(observations.point) / len(observations.images), 1),
+        images=photo_figures(observations, made.features, made.placement.gps_errors),
+        matching=MatchingReport(
+            asked=settings.matching,
+            used=made.choice.pairing,
+            why=made.choice.why,
+            matched=made.pairs.matched,
+            possible=all_pairs(len(made.features)),
+            verified=made.pairs.verified,
+        ),
+        mapper=settings.mapper,
+        taken_over=TakenOver(
+            features_from_attempts=made.kept.from_attempts,
+            features_from_run=made.kept.from_run,
+            pairs_from_attempts=made.kept_pairs.from_attempts,
+            pairs_from_run=made.kept_pairs.from_run,
+        ),
+        models=tuple(Model.of(model) for model in made.models),
+        models_merged=made.merged,
+        seconds=dict(made.stopwatch.seconds),
         versions={"pointcloud": __version__, "colmap": pycolmap.__version__},
-        quality=quality,
+        quality=settings.quality,
+        georeferencing=settings.georeference,
+        exports=settings.exports,
         settings=made.preset,
         warnings=warnings,
     )

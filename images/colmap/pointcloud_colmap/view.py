@@ -6,6 +6,7 @@ import numpy as np
 import pycolmap
 
 from pointcloud_api.base import ApiModel
+from pointcloud_api.stages import Units
 from pointcloud_colmap.orientation import FloatArray
 
 _VISIBLE: Final = 0.9
@@ -23,10 +24,12 @@ class View(ApiModel):
     """Of the eye."""
     target: tuple[float, float, float]
     """What it looks at."""
+    units: Units
+    """What a length of 1 is."""
 
 
-def choose_view(reconstruction: pycolmap.Reconstruction, *, title: str) -> View:
-    """A view of the levelled reconstruction, in the direction from which the most telling photo was taken."""
+def choose_view(reconstruction: pycolmap.Reconstruction, *, title: str, units: Units) -> View:
+    """A view of the reconstruction, whose up is +Z, in the direction from which the most telling photo was taken."""
     points = np.array([point.xyz for point in reconstruction.points3D.values()])
     telling = max(
         (reconstruction.image(image_id) for image_id in reconstruction.reg_image_ids()),
@@ -34,7 +37,7 @@ def choose_view(reconstruction: pycolmap.Reconstruction, *, title: str) -> View:
     )
     target = np.median(points, axis=0)
     position = draw_back(points, target=target, towards=telling.projection_center())
-    return View(title=title, position=_triple(position), target=_triple(target))
+    return View(title=title, position=_triple(position), target=_triple(target), units=units)
 
 
 def draw_back(points: FloatArray, *, target: FloatArray, towards: FloatArray) -> FloatArray:

@@ -1,0 +1,71 @@
+"""Threads that fit the container, and what is said where they do not."""
+
+import pytest
+
+from pointcloud_api.resource import Quality
+from pointcloud_api.stages import ExitCode, Reason
+from pointcloud_colmap.device import Device
+from pointcloud_colmap.memory import Threads, extraction_threads, matching_threads
+from pointcloud_colmap.presets import PRESETS
+from pointcloud_stage import StageFailure
+
+MB = 10**6
+MEDIUM, HIGH = PRESETS[Quality.MEDIUM], PRESETS[Quality.HIGH]
+
+
+def extraction(size: tuple[int, int], *, memory: int, cpus: int = 64) -> Threads:
+    return extraction_threads([(100, 100), size], MEDIUM, Device.CPU, cpus=cpus, memory=memory)
+
+
+@pytest.mark.parametrize(
+    ("size", "threads", "peak"),
+    [
+        ((1600, 900), 1, 548 * MB),
+        ((1600, 900), 4, 1840 * MB),
+        ((6000, 4000), 1, 762 * MB),
+        ((6000, 4000), 4, 2304 * MB),
+    ],
+)
+def test_as_many_threads_as_were_measured_to_fit_with_a_reserve(size: tuple[int, int], threads: int, peak: int) -> None:
+    assert extraction(size, memory=peak).count < threads if threads > 1 else True
+    assert extraction(size, memory=int(1.6 * peak)).count >= threads
+
+
+def test_no_more_threads_than_processors_and_no_word_about_it() -> None:
+    assert extraction((1600, 900), memory=64_000 * MB, cpus=3) == Threads(count=3)
+
+
+def test_fewer_threads_than_processors_are_a_warning_with_the_memory_for_all() -> None:
+    fitted = extraction((1600, 900), memory=1500 * MB, cpus=4)
+    assert fitted.count == 2
+    assert fitted.warning
+    assert fitted.warning.reason == "FewerThreads"
+    assert "used 2 of 4 processors" in fitted.warning.message
+    assert "limits.memory of 2.1Gi has room for all" in fitted.warning.message
+    assert extraction((1600, 900), memory=int(2.1 * 2**30), cpus=4) == Threads(count=4)
+
+
+def test_memory_without_room_for_one_thread_ends_the_stage_with_the_amount() -> None:
+    with pytest.raises(StageFailure) as caught:
+        extraction((6000, 4000), memory=900 * MB)
+    assert (caught.value.error.reason, caught.value.exit_code) == (Reason.OUT_OF_MEMORY, ExitCode.NEEDS_MORE)
+    assert "needs 1.0Gi of memory, and the container has 0.9Gi" in caught.value.error.message
+    assert extraction((6000, 4000), memory=int(1.0 * 2**30)).count == 1
+
+
+def test_a_guided_comparison_takes_the_square_of_the_features_and_a_plain_one_next_to_nothing() -> None:
+    def threads(features: list[int], *, guided: bool, memory: int) -> int:
+        preset = HIGH if guided else MEDIUM
+        return matching_threads(features, preset, Device.CPU, cpus=4, memory=memory).count
+
+    assert threads([8192] * 3, guided=False, memory=1000 * MB) == 4
+    assert threads([8192, 8192, 10], guided=True, memory=4000 * MB) == 3
+    assert threads([8192, 10, 10], guided=True, memory=1000 * MB) == 4
+    assert threads([], guided=True, memory=1000 * MB) == 4
+    with pytest.raises(StageFailure, match="Comparing photos"):
+        threads([13657] * 2, guided=True, memory=3146 * MB)
+
+
+def test_on_a_gpu_the_containers_memory_does_not_count() -> None:
+    assert extraction_threads([(9000, 9000)], HIGH, Device.CUDA, cpus=4, memory=1) == Threads(count=4)
+    assert matching_threads([9000, 9000], HIGH, Device.CUDA, cpus=4, memory=1) == Threads(count=4)
