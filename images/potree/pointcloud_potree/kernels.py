@@ -218,3 +218,30 @@ def arrange_for_brotli(  # noqa: PLR0913, PLR0917 - numba has no keyword-only ar
         out[2 * i] = high
         out[2 * i + 1] = low
         out[2 * count + i] = colour
+
+
+@_compiled()
+def draw_discs(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
+    x: Any, y: Any, depths: Any, radii: Any, bulge: float, depth: Any, owner: Any
+) -> None:
+    """Draw a disc for each point, the nearer before the farther; one that bulges wins in its middle.
+
+    Args:
+        x: float32 (N,), pixels from the left edge.
+        y: float32 (N,), pixels from the upper edge.
+        depths: float32 (N,), distances from the eye.
+        radii: float32 (N,), pixels.
+        bulge: How much farther a disc's rim is than its middle: the share of its distance for each pixel of its radius.
+        depth: float32 (H, W), infinite where nothing is drawn; changed.
+        owner: int32 (H, W), the point that each pixel shows; changed.
+    """
+    height, width = depth.shape
+    for i in range(x.shape[0]):
+        radius = radii[i]
+        for row in range(max(0, int(y[i] - radius)), min(height, int(y[i] + radius) + 1)):
+            for column in range(max(0, int(x[i] - radius)), min(width, int(x[i] + radius) + 1)):
+                off = ((column + 0.5 - x[i]) ** 2 + (row + 0.5 - y[i]) ** 2) / radius**2
+                distance = depths[i] * (1 + bulge * radius * off)
+                if off <= 1 and distance < depth[row, column]:
+                    depth[row, column] = distance
+                    owner[row, column] = i

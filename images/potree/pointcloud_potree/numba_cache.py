@@ -31,16 +31,19 @@ class BakedCacheLocator(UserProvidedCacheLocator):
 
 
 def compile_kernels() -> None:
-    """Fill the cache by converting the smallest cloud that reaches every kernel."""
+    """Fill the cache by converting and drawing the smallest cloud that reaches every kernel."""
     # Imported here, as numba imports this module while it compiles the first kernel.
     from pointcloud_potree.nodes import LEAF_CAPACITY  # noqa: PLC0415
     from pointcloud_potree.octree import write_octree  # noqa: PLC0415
+    from pointcloud_potree.perspective import View  # noqa: PLC0415
+    from pointcloud_potree.thumbnail import draw_thumbnail  # noqa: PLC0415
 
     positions = np.linspace((0, 0, 0), (1, 1, 1), LEAF_CAPACITY + 1)
     colours = np.zeros(positions.shape, np.uint8)
     with TemporaryDirectory() as folder:
         for encoding in Encoding:
             write_octree(positions, colours, Path(folder), encoding=encoding)
+        draw_thumbnail(positions, colours, View(), Path(folder) / "thumbnail.jpg")
 
 
 if __name__ == "__main__":

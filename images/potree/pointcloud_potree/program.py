@@ -6,6 +6,8 @@ from typing import Final
 
 from pointcloud_api.stages import (
     POINTS_FILE,
+    REPORT_FILE,
+    THUMBNAIL_FILE,
     VIEW_FILE,
     VIEWER_PAGE,
     ConvertDocument,
@@ -13,10 +15,13 @@ from pointcloud_api.stages import (
     Reason,
     StageWarning,
 )
-from pointcloud_potree.grid import UnusableCloudError
+from pointcloud_potree.encoders import Colours
+from pointcloud_potree.grid import Positions, UnusableCloudError
 from pointcloud_potree.octree import FILES, OctreeSummary, write_octree
+from pointcloud_potree.perspective import View
 from pointcloud_potree.ply import read_ply
 from pointcloud_potree.reader import Octree, fingerprint, verify_octree
+from pointcloud_potree.thumbnail import draw_thumbnail
 from pointcloud_stage import Outcome, StageContext, StageFailure
 from pointcloud_stage.limits import cpu_limit
 
@@ -29,26 +34,36 @@ def convert(context: StageContext[ConvertDocument]) -> Outcome:
     context.progress.plan(download=10, sort=20, sample=10, encode=40, verify=20)
     folder = context.scratch / "site"
     shutil.copytree(VIEWER, folder)
-    summary = _write_verified_octree(context, folder)
-    artefacts: tuple[str, ...] = (*FILES, VIEWER_PAGE)
-    if context.upstream is not None and context.upstream.artefact(VIEW_FILE) is not None:
-        context.fetch(VIEW_FILE, folder / VIEW_FILE)
-        artefacts = (*artefacts, VIEW_FILE)
+    positions, colours = _fetch_points(context)
+    summary = _write_verified_octree(context, folder, positions, colours)
+    artefacts = [*FILES, VIEWER_PAGE]
+    for told in (VIEW_FILE, REPORT_FILE):
+        if context.upstream is not None and context.upstream.artefact(told) is not None:
+            context.fetch(told, folder / told)
+            artefacts.append(told)
+    if _draw_thumbnail(folder, positions, colours):
+        artefacts.append(THUMBNAIL_FILE)
     before = context.upstream.figures if context.upstream else Figures()
     return Outcome(
         folder=folder,
-        artefacts=artefacts,
+        artefacts=tuple(artefacts),
         figures=before.model_copy(update={"points": summary.points, "nodes": summary.nodes}),
         warnings=_warnings(summary),
     )
 
 
-def _write_verified_octree(context: StageContext[ConvertDocument], folder: Path) -> OctreeSummary:
+def _fetch_points(context: StageContext[ConvertDocument]) -> tuple[Positions, Colours]:
+    context.progress.update("download", 0, 1, "files")
+    points = read_ply(context.fetch(POINTS_FILE, context.scratch / POINTS_FILE))
+    context.progress.update("download", 1, 1, "files")
+    return points
+
+
+def _write_verified_octree(
+    context: StageContext[ConvertDocument], folder: Path, positions: Positions, colours: Colours
+) -> OctreeSummary:
     """Write the octree and read all of it back: what is published was seen to hold every point once."""
     progress = context.progress
-    progress.update("download", 0, 1, "files")
-    positions, colours = read_ply(context.fetch(POINTS_FILE, context.scratch / POINTS_FILE))
-    progress.update("download", 1, 1, "files")
     try:
         summary = write_octree(
             positions,
@@ -71,6 +86,18 @@ def _write_verified_octree(context: StageContext[ConvertDocument], folder: Path)
         progress=lambda done, total: progress.update("verify", done, total, "points"),
     )
     return summary
+
+
+def _draw_thumbnail(folder: Path, positions: Positions, colours: Colours) -> bool:
+    """Whether there is a picture of the cloud now: it is a pity, and no more, when there is none."""
+    view = folder / VIEW_FILE
+    try:
+        looking = View.model_validate_json(view.read_bytes()) if view.exists() else View()
+        draw_thumbnail(positions, colours, looking, folder / THUMBNAIL_FILE)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the octree is there and good
+        print(f"warning: no picture of the cloud could be drawn: {type(error).__name__}: {error}")
+        return False
+    return True
 
 
 def _warnings(summary: OctreeSummary) -> tuple[StageWarning, ...]:

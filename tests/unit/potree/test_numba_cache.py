@@ -20,13 +20,18 @@ tempfile.TemporaryFile = refuse  # what numba asks by whether it can write
 from pointcloud_api.resource import Encoding
 from pointcloud_potree import kernels
 from pointcloud_potree.octree import write_octree
+from pointcloud_potree.perspective import View
+from pointcloud_potree.thumbnail import draw_thumbnail
 
 cloud = np.random.default_rng(1).random((50_000, 3))
+colours = np.zeros(cloud.shape, np.uint8)
 for encoding in Encoding:
-    write_octree(cloud, np.zeros(cloud.shape, np.uint8), Path(sys.argv[1]), encoding=encoding, threads=2)
+    write_octree(cloud, colours, Path(sys.argv[1]), encoding=encoding, threads=2)
+draw_thumbnail(cloud, colours, View(), Path(sys.argv[1]) / "thumbnail.jpg")
 compiled = [kernel for kernel in vars(kernels).values() if hasattr(kernel, "stats")]
 used = [kernel for kernel in compiled if kernel.signatures]
-assert len(used) >= 5
+assert kernels.draw_discs in used
+assert len(used) >= 6
 print(sum(sum(kernel.stats.cache_misses.values()) for kernel in used))
 """
 

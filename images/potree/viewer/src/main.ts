@@ -6,6 +6,7 @@ import { Cloud } from './cloud';
 import { asFailure, Failure } from './failure';
 import { fetchMetadata, fetchView } from './metadata';
 import { Panel, showFailure, showLoading } from './panel';
+import { fetchReport } from './report';
 import { Requests } from './requests';
 import { state } from './state';
 
@@ -41,7 +42,8 @@ async function start(): Promise<void> {
   const [metadata, view] = await Promise.all([fetchMetadata(metadataUrl), fetchView('./view.json')]);
   const cloud = await Cloud.load(metadataUrl, new Requests(fail));
   const orbit = new OrbitCamera(canvas, metadata, view);
-  const panel = new Panel(metadata, view.title || metadata.name || 'Point cloud');
+  const panel = new Panel(metadata, view.title || metadata.name || 'Point cloud', view.units);
+  void fetchReport('./report.json').then((rows) => panel.report(rows));
 
   let scheduled = false;
 

@@ -18,6 +18,8 @@ export interface View {
   up?: Vector3;
   position?: Vector3;
   target?: Vector3;
+  /** What a length of 1 is; from photos alone it is not known. */
+  units?: 'metres' | 'arbitrary';
 }
 
 export async function fetchMetadata(url: string): Promise<Metadata> {
@@ -45,10 +47,11 @@ export async function fetchView(url: string): Promise<View> {
     const vector = asVector(document[key]);
     if (vector) view[key] = vector;
   }
+  if (document['units'] === 'metres' || document['units'] === 'arbitrary') view.units = document['units'];
   return view;
 }
 
-function asObject(value: unknown): Record<string, unknown> {
+export function asObject(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 

@@ -1,7 +1,9 @@
 // The panel in the corner, the loading bar and the error box: everything that is not the picture.
 
+import { Vector3 } from 'three';
 import type { Failure } from './failure';
-import type { Metadata } from './metadata';
+import type { Metadata, View } from './metadata';
+import type { Row } from './report';
 import type { ViewerState } from './state';
 
 const BUDGETS = [200_000, 500_000, 2_000_000, 5_000_000];
@@ -27,6 +29,7 @@ export class Panel {
   constructor(
     private readonly metadata: Metadata,
     title: string,
+    units: View['units'],
   ) {
     const phone = matchMedia('(pointer: coarse)').matches || innerWidth < 600;
     const panel = element('panel', HTMLDetailsElement);
@@ -35,6 +38,7 @@ export class Panel {
     document.title = title;
     element('title').textContent = title;
     element('encoding').textContent = metadata.encoding.toLowerCase();
+    element('extent').textContent = extentOf(metadata, units);
     this.size.value = String(POINT_SIZES.find(({ fewerThan }) => metadata.points < fewerThan)?.size);
     this.budget.value = String(phone ? PHONE_BUDGET : DESKTOP_BUDGET);
   }
@@ -51,10 +55,29 @@ export class Panel {
     element('reset').addEventListener('click', reset);
   }
 
+  report(rows: Row[]): void {
+    element('report').hidden = rows.length === 0;
+    const cells = rows.flatMap(([name, value]) => [cell('dt', name), cell('dd', value)]);
+    element('report-rows').replaceChildren(...cells);
+  }
+
   show(state: ViewerState): void {
     element('points').textContent = `${state.points.toLocaleString()} of ${this.metadata.points.toLocaleString()}`;
     element('nodes').textContent = state.nodes.toLocaleString();
   }
+}
+
+/** Length, width and height in metres where the scale is known. */
+function extentOf({ bounds }: Metadata, units: View['units']): string {
+  const sides = bounds.getSize(new Vector3()).toArray();
+  const shown = sides.map((side) => side.toLocaleString(undefined, { maximumSignificantDigits: 3 })).join(' × ');
+  return units === 'metres' ? `${shown}\u00a0m` : `${shown}, in no known unit`;
+}
+
+function cell(kind: 'dt' | 'dd', text: string): HTMLElement {
+  const made = document.createElement(kind);
+  made.textContent = text;
+  return made;
 }
 
 export function showLoading(active: boolean): void {

@@ -1,0 +1,46 @@
+// The reconstruction's account of itself, report.json beside the page, in a few rows; every figure may be missing.
+
+import { asObject } from './metadata';
+import { fetchJson } from './requests';
+
+export type Row = [name: string, value: string];
+
+export async function fetchReport(url: string): Promise<Row[]> {
+  return rowsOf(asObject(await fetchJson(url, { optional: true })));
+}
+
+function rowsOf(report: Record<string, unknown>): Row[] {
+  const figures = asObject(report['figures']);
+  const removed = asObject(report['removed']);
+  const rows: [string, string | null][] = [
+    ['Photos', pair(figures['imagesRegistered'], figures['imagesUsable'])],
+    ['Reprojection error', fixed(figures['meanReprojectionError'], 2, 'px')],
+    ['Photos a point', fixed(figures['meanTrackLength'], 1)],
+    ['Points a photo', fixed(report['pointsPerImage'], 0)],
+    ['Outliers removed', sum(removed['uncertain'], removed['lonely'])],
+    ...placeOf(asObject(report['georeference'])),
+  ];
+  return rows.filter((row): row is Row => row[1] !== null);
+}
+
+function placeOf(georeference: Record<string, unknown>): [string, string | null][] {
+  const origin = asObject(georeference['origin']);
+  const place = [origin['latitude'], origin['longitude']].map((angle) => fixed(angle, 6));
+  return [
+    ['GPS residual', fixed(asObject(georeference['residuals'])['rms'], 2, 'm')],
+    ['Origin', place.includes(null) ? null : place.join(', ')],
+    ['Map', typeof georeference['crs'] === 'string' ? georeference['crs'] : null],
+  ];
+}
+
+function fixed(value: unknown, digits: number, unit = ''): string | null {
+  return Number.isFinite(value) ? `${(value as number).toFixed(digits)} ${unit}`.trim() : null;
+}
+
+function pair(part: unknown, whole: unknown): string | null {
+  return Number.isFinite(part) && Number.isFinite(whole) ? `${String(part)} of ${String(whole)}` : null;
+}
+
+function sum(one: unknown, other: unknown): string | null {
+  return Number.isFinite(one) && Number.isFinite(other) ? ((one as number) + (other as number)).toLocaleString() : null;
+}
