@@ -34,6 +34,10 @@ class CoalescingCache(Generic[K, V]):
             self._loading[key] = task
         return await asyncio.shield(task)  # a caller who leaves takes the answer from nobody else
 
+    def forget(self, key: K) -> None:
+        """Ask anew the next time."""
+        self._values.pop(key, None)
+
     async def _refresh(self, key: K) -> V:
         asked = time.monotonic()
         try:

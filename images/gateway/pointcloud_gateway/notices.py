@@ -1,9 +1,14 @@
 """What a visitor reads instead of a point cloud: in which state the job is, and when to come back."""
 
 import html
-from typing import Any, Final
+from collections.abc import Mapping
+from typing import Final, Self
+
+from starlette.requests import Request
+from starlette.responses import Response
 
 from pointcloud_api.resource import ConditionType, Phase, PointcloudJobStatus
+from pointcloud_gateway.problems import Problem
 from pointcloud_gateway.published import Job
 
 _PAGE: Final = """<!doctype html>
@@ -22,21 +27,48 @@ progress {{ width: 100%; height: .6rem; accent-color: #58a6ff; }}
 <body><main><h1>{title}</h1>{progress}<p>{detail}</p>{hint}</main></body>
 </html>
 """
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_LOOK_AGAIN_SECONDS: Final = 5
 
 
-class Notice(Exception):  # noqa: N818 - an answer, not an error of ours
-    """An answer in words, as a page for people and as a problem document (RFC 9457) for programs."""
+class Notice(Problem):
+    """An answer in words, as a page for people and as a problem document for programs.
 
-    def __init__(
-        self, status: int, title: str, detail: str, *, percent: int | None = None, retry_seconds: int | None = None
+    Args:
+        status: Of HTTP.
+        title: The page's heading.
+        detail: What is wrong here, and what to do.
+        percent: How far a job is.
+        retry_seconds: After which looking again makes sense; None when it does not.
+        headers: Of the answer, beside its type.
+    """
+
+    def __init__(  # noqa: PLR0913 - what a page may say
+        self,
+        status: int,
+        title: str,
+        detail: str,
+        *,
+        percent: int | None = None,
+        retry_seconds: int | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(detail)
-        self.status = status
-        self.title = title
-        self.detail = detail
+        retry = {} if retry_seconds is None else {"Retry-After": str(retry_seconds)}
+        super().__init__(status, detail, title=title, headers={"Vary": "Accept", **retry, **(headers or {})})
         self.percent = percent
         self.retry_seconds = retry_seconds
-        """After which looking again makes sense; None when it does not."""
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        """A problem, as a page too."""
+        return cls(problem.status, problem.title, problem.detail, headers=problem.headers)
+
+    def response(self, *, accept: str = "") -> Response:
+        """The page to who accepts `text/html`, else the problem document."""
+        if "text/html" not in accept:
+            return super().response()
+        headers = {"Cache-Control": "no-store", "Content-Security-Policy": _POLICY, **self.headers}
+        return Response(self.html(), self.status, headers, media_type="text/html")
 
     def html(self) -> str:
         """The page; it loads itself again where that makes sense."""
@@ -49,9 +81,24 @@ class Notice(Exception):  # noqa: N818 - an answer, not an error of ours
             hint="" if retry is None else f"<p>This page looks again every {retry} seconds.</p>",
         )
 
-    def problem(self) -> dict[str, Any]:
-        """The problem document."""
-        return {"title": self.title, "status": self.status, "detail": self.detail}
+
+async def nothing_here(request: Request, _: Exception) -> Response:
+    """The exception handler for addresses that lead nowhere."""
+    return nothing().response(accept=request.headers.get("accept", ""))
+
+
+def nothing() -> Notice:
+    """What there is at an address that leads nowhere."""
+    return Notice(404, "Nothing here", "There is nothing at this address. It may be misspelt.")
+
+
+def removed() -> Notice:
+    """That an octree is not, or not any more, in the store."""
+    detail = (
+        "This version of the point cloud was replaced by a newer one and removed. "
+        "The point cloud's address without the last part leads to what there is now."
+    )
+    return Notice(404, "Not there any more", detail)
 
 
 def notice_of(job: Job | None) -> Notice:
@@ -61,12 +108,18 @@ def notice_of(job: Job | None) -> Notice:
         return Notice(404, "No such point cloud", detail)
     status = job.status
     if status.phase is Phase.FAILED:
-        return Notice(404, f"{job.name} failed", _failure(status))
+        return Notice(404, f"{job.name} failed", _message(status, ConditionType.FAILED) or "kubectl describe says why.")
+    if status.phase is Phase.SUSPENDED:
+        title, message = f"{job.name} is suspended", "It goes on where it stopped once it is resumed."
+    elif waiting := _message(status, ConditionType.AWAITING_UPLOAD):
+        title, message = f"{job.name} waits for photos", waiting
+    else:
+        title, message = f"{job.name} is not finished yet", status.progress.message if status.progress else ""
     percent = status.progress.percent if status.progress else 0
-    message = (status.progress.message if status.progress else "") or "Waiting for the operator to begin."
-    return Notice(503, f"{job.name} is not finished yet", message, percent=percent, retry_seconds=5)
+    message = message or "Waiting for the operator to begin."
+    return Notice(503, title, message, percent=percent, retry_seconds=_LOOK_AGAIN_SECONDS)
 
 
-def _failure(status: PointcloudJobStatus) -> str:
-    failed = next((c for c in status.conditions if c.type == ConditionType.FAILED and c.status == "True"), None)
-    return failed.message if failed and failed.message else "kubectl describe says why."
+def _message(status: PointcloudJobStatus, condition: ConditionType) -> str:
+    """Of a condition that holds; empty for one that does not."""
+    return next((c.message for c in status.conditions if c.type == condition and c.status == "True"), "")

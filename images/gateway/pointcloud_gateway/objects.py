@@ -6,15 +6,19 @@ so its reader notices, and the stage runs again.
 """
 
 import asyncio
+import contextlib
 import errno
 import hashlib
 import heapq
+import math
 import os
 import tempfile
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO, Final, Self
+from typing import Any, BinaryIO, Final, Self
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -27,6 +31,9 @@ CHUNK_BYTES: Final = 8 << 20
 minimum of 5 MiB, and with S3's 10,000 parts allows objects of 80 GB."""
 MAX_CREATE_BYTES: Final = 16 << 20
 """An object that must not exist yet is sent in one request, from memory."""
+RESERVE_BYTES: Final = 256 << 20
+"""What uploads leave free on a volume, so that the stages of jobs under way can still store what they make."""
+_REQUESTS_AT_ONCE: Final = 16
 
 
 class ObjectMissingError(LookupError):
@@ -54,6 +61,8 @@ class Stat:
     """Bytes."""
     etag: str
     """Quoted, as HTTP wants it; changes with the content."""
+    modified: datetime
+    """When it was written, by the storage's clock."""
 
 
 class Objects:
@@ -84,7 +93,7 @@ class Objects:
             meta = await obstore.head_async(self._store, path)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ObjectMissingError(f"there is no {path}") from error
-        return Stat(path=path, size=meta["size"], etag=meta["e_tag"] or "")
+        return _stat(meta)
 
     async def read(self, path: str, start: int, end: int) -> AsyncIterator[memoryview]:
         """Bytes start (inclusive) to end (exclusive), in chunks; the next is read while one is being sent."""
@@ -116,6 +125,16 @@ class Objects:
         except (FileNotFoundError, NotADirectoryError) as error:
             raise ObjectMissingError(f"there is no {path}") from error
 
+    async def read_each(self, paths: Sequence[str]) -> list[bytes]:
+        """Small objects, whole, in the order asked for. Raises ObjectMissingError."""
+        turns = asyncio.Semaphore(_REQUESTS_AT_ONCE)
+
+        async def read(path: str) -> bytes:
+            async with turns:
+                return await self.read_all(path)
+
+        return await asyncio.gather(*(read(path) for path in paths))
+
     async def write(self, path: str, size: int, body: AsyncIterator[bytes], sha256: str | None = None) -> None:
         """Store `size` bytes, replacing what was there; visible when complete.
 
@@ -141,20 +160,102 @@ class Objects:
         except GenericError as error:
             raise _translated(error) from error
 
+    async def put(self, path: str, body: bytes | bytearray) -> None:
+        """Store a small object in one request, replacing what was there. Raises StorageFullError."""
+        self._check_space(len(body))
+        try:
+            await obstore.put_async(self._store, path, body, use_multipart=False)
+        except GenericError as error:
+            raise _translated(error) from error
+
+    async def delete(self, *paths: str) -> None:
+        """Delete objects; one that is not there is no error."""
+        turns = asyncio.Semaphore(_REQUESTS_AT_ONCE)
+
+        async def delete(path: str) -> None:
+            async with turns:
+                with contextlib.suppress(FileNotFoundError):
+                    await obstore.delete_async(self._store, path)
+
+        # One by one: of several in one request, some servers take one that is not there for an error.
+        await asyncio.gather(*(delete(path) for path in paths))
+
+    async def delete_below(self, prefix: str, *, until: float = math.inf) -> bool:
+        """Delete all objects below `prefix` and, where the storage is a folder, unfinished ones and the folder.
+
+        Returns whether nothing was left at the time `until`, by the monotonic clock. Raises OSError, and what the
+        bucket's client raises.
+        """
+        if self._folder is not None:
+            return await asyncio.to_thread(_remove_tree, self._folder / prefix, until)
+        async for batch in self._batches(prefix, ""):
+            if time.monotonic() > until:
+                return False
+            await self.delete(*(stat.path for stat in batch))
+        return True
+
+    async def remove_empty(self, prefix: str, *, up_to: str) -> None:
+        """Remove a folder and those above it, below `up_to`, as far as nothing is in them. A bucket has none."""
+        if self._folder is not None:
+            await asyncio.to_thread(_remove_empty, self._folder / prefix, self._folder / up_to)
+
+    async def every(self, prefix: str, *, after: str = "") -> list[Stat]:
+        """All objects below `prefix` whose path sorts behind `after`, in no order."""
+        return [stat async for batch in self._batches(prefix, after) for stat in batch]
+
+    async def folders(self, prefix: str) -> list[str]:
+        """The folders right below `prefix`, each as a path from the root."""
+        found = await obstore.list_with_delimiter_async(self._store, prefix)
+        return list(found["common_prefixes"])
+
     async def list(self, prefix: str, *, after: str, limit: int) -> list[Stat]:
         """The first `limit` objects below `prefix` whose path sorts behind `after`, by path."""
         # A LocalStore lists in the folder's order, so every page looks at all; memory stays that of a page.
         found: list[Stat] = []
-        async for batch in obstore.list(self._store, prefix.rstrip("/") or None):
-            page = [Stat(meta["path"], meta["size"], meta["e_tag"] or "") for meta in batch if meta["path"] > after]
-            found = heapq.nsmallest(limit, [*found, *page], key=lambda stat: stat.path)
+        async for batch in self._batches(prefix, after):
+            found = heapq.nsmallest(limit, [*found, *batch], key=lambda stat: stat.path)
         return found
+
+    def check_room(self, size: int) -> None:
+        """Raise StorageFullError where `size` bytes of uploads would eat into the reserve. A bucket is not asked."""
+        self._check_space(size + RESERVE_BYTES)
+
+    async def _batches(self, prefix: str, after: str) -> AsyncIterator[Sequence[Stat]]:
+        # Names up to the offset cost a LocalStore no look at the file, and a bucket nothing at all.
+        async for batch in obstore.list(self._store, prefix.rstrip("/") or None, offset=after or None):
+            yield [_stat(meta) for meta in batch]
 
     def _check_space(self, size: int) -> None:
         if self._folder is not None:
             volume = os.statvfs(self._folder)
             if size > volume.f_bavail * volume.f_frsize:
                 raise StorageFullError(f"{size} bytes do not fit on the store's volume")
+
+
+def _stat(meta: Mapping[str, Any]) -> Stat:
+    return Stat(meta["path"], meta["size"], meta["e_tag"] or "", meta["last_modified"])
+
+
+def _remove_tree(folder: Path, until: float) -> bool:
+    """Whether it is gone. What is being written into it meanwhile is no error, and stays."""
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            if time.monotonic() > until:
+                return False
+            Path(parent, name).unlink(missing_ok=True)
+        _remove_empty(Path(parent), Path(parent).parent)
+    return not folder.exists()
+
+
+def _remove_empty(folder: Path, up_to: Path) -> None:
+    try:
+        while folder != up_to:
+            with contextlib.suppress(FileNotFoundError):
+                folder.rmdir()
+            folder = folder.parent
+    except OSError as error:
+        if error.errno not in {errno.ENOTEMPTY, errno.EEXIST}:
+            raise
 
 
 def _write_probe(folder: Path) -> None:

@@ -35,7 +35,7 @@ async def _send(cycle: RequestResponseCycle, send: Any, message: Any) -> None:
 async def _send_file(cycle: RequestResponseCycle, file: Any, offset: int, count: int) -> None:
     try:
         sent = await asyncio.get_running_loop().sendfile(cycle.transport, file, offset, count)
-    except ConnectionError:
+    except (ConnectionError, TimeoutError):  # the latter is the kernel's, of who reads nothing
         cycle.disconnected = True  # as uvicorn notes it when the connection is lost while it writes
         cycle.transport.abort()
     else:

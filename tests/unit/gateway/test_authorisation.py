@@ -18,7 +18,8 @@ POD = Identity("system:serviceaccount:a:default", "a", "pod-1")
 NO_POD = Identity("system:serviceaccount:a:default", "a", None)
 OPERATOR = Identity("system:serviceaccount:system:operator", "system", "pod-9")
 USER = Identity("jane")
-POLICY = Policy(readers=frozenset({OPERATOR.username}))
+READER = Identity("auditor")
+POLICY = Policy(readers=frozenset({OPERATOR.username, READER.username}), managers=frozenset({OPERATOR.username}))
 KEY = "raw/a/job/uid/5f0c2a91d4"
 
 
@@ -54,6 +55,11 @@ def allowed(identity: Identity, access: Access, path: str) -> bool:
         (OPERATOR, Access.READ, f"{KEY}/result.json", True),
         (OPERATOR, Access.WRITE, f"{KEY}/pod-9/x", False),
         (OPERATOR, Access.CREATE, f"{KEY}/result.json", False),
+        (OPERATOR, Access.ERASE, KEY, True),
+        (READER, Access.READ, f"{KEY}/result.json", True),
+        (READER, Access.ERASE, KEY, False),
+        (POD, Access.ERASE, KEY, False),
+        (POD, Access.ERASE, f"{KEY}/pod-1", False),
         (USER, Access.READ, "raw/None/x", False),
         (USER, Access.WRITE, "raw/None/job/uid/key/None/x", False),
     ],
@@ -113,5 +119,6 @@ def test_whatever_its_spelling_no_path_leads_out_of_a_pods_namespace(path: str, 
     root, namespace, *rest = path.split("/")
     assert (root in ROOTS, namespace) == (True, "a")
     assert not {"", ".", ".."} & set(rest)
+    assert access is not Access.ERASE
     if access is not Access.READ:
         assert rest[3] == "pod-1" or (access is Access.CREATE and rest[3:] == ["result.json"])

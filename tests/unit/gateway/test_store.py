@@ -155,3 +155,55 @@ def test_listing_shows_one_namespace_and_the_operator_all(pod: httpx.Client, sto
     operator = {"Authorization": f"Bearer {OPERATOR_TOKEN}"}
     seen = pod.get(address, params={"prefix": "raw/a/job/"}, headers=operator).json()["objects"]
     assert [found["path"] for found in seen] == [f"{MINE}/x"]
+
+
+@pytest.fixture
+def operator(store_server: StoreServer) -> Iterator[httpx.Client]:
+    with httpx.Client(
+        base_url=f"{store_server.url}/v1/", headers={"Authorization": f"Bearer {OPERATOR_TOKEN}"}
+    ) as session:
+        yield session
+
+
+def test_the_operator_removes_a_key_and_nothing_else(
+    pod: httpx.Client, operator: httpx.Client, store_server: StoreServer
+) -> None:
+    for path in (f"{MINE}/x", f"{MINE}/images/1.jpg", "raw/a/job/uid/key-of-another/pod-1/x"):
+        pod.put(path, content=b"x")
+    pod.put(f"{KEY}/result.json", content=b"{}", headers=CREATE_ONLY)
+    for _ in range(2):
+        assert operator.delete("objects", params={"prefix": f"{KEY}/"}).status_code == 204
+        assert files(store_server.folder) == ["raw/a/job/uid/key-of-another/pod-1/x"]
+    assert operator.delete("objects", params={"prefix": "raw/a/job/uid/"}).status_code == 204
+    assert [folder.name for folder in store_server.folder.rglob("*")] == ["raw", "a"]
+
+
+@pytest.mark.parametrize("prefix", [f"{KEY}/", f"{MINE}/", "raw/a/job/uid/"])
+def test_who_may_write_may_not_remove(pod: httpx.Client, store_server: StoreServer, prefix: str) -> None:
+    pod.put(f"{MINE}/x", content=b"x")
+    answer = pod.delete(f"{store_server.url}/v1/objects", params={"prefix": prefix})
+    assert (answer.status_code, answer.json()["reason"]) == (403, "NotAllowed")
+    assert files(store_server.folder) == [f"{MINE}/x"]
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "",
+        "raw/",
+        "raw/a/",
+        "raw/a/job/",
+        KEY,
+        f"{MINE}/",
+        "raw/a/job/../b/",
+        "raw/a/job/uid//",
+        "raw/a/job/uid/uploads/",
+    ],
+)
+def test_what_is_neither_a_jobs_folder_nor_a_keys_is_not_removed(
+    pod: httpx.Client, operator: httpx.Client, store_server: StoreServer, prefix: str
+) -> None:
+    pod.put(f"{MINE}/x", content=b"x")
+    answer = operator.delete("objects", params={"prefix": prefix})
+    assert (answer.status_code, answer.json()["reason"]) == (400, "BadPath")
+    assert files(store_server.folder) == [f"{MINE}/x"]

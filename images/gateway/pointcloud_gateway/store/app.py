@@ -5,11 +5,13 @@ import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final, Protocol
 
+from obstore.exceptions import BaseError
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from pointcloud_gateway.access.bearer import bearer_credential
 from pointcloud_gateway.cluster import ClusterUnavailableError
 from pointcloud_gateway.delivery import deliver
 from pointcloud_gateway.objects import (
@@ -28,9 +30,12 @@ from pointcloud_gateway.store.authorisation import (
     ObjectPath,
     Policy,
 )
+from pointcloud_gateway.store.erasure import erase
 
 MAX_PAGE: Final = 1000
 """Objects in one answer to a listing."""
+ERASE_SECONDS: Final = 5.0
+"""How long one request removes objects before it asks to be sent again: well below what the operator waits for."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")
@@ -58,6 +63,7 @@ def build_store_app(objects: Objects, authenticate: Authenticator, policy: Polic
     app = Starlette(
         routes=[
             Route("/v1/objects", service.list, methods=["GET"]),
+            Route("/v1/objects", service.erase, methods=["DELETE"]),
             Route("/v1/objects/{path:path}", service.get, methods=["GET"]),
             Route("/v1/objects/{path:path}", service.put, methods=["PUT"]),
         ],
@@ -84,14 +90,10 @@ class _StoreService:
         self._policy = policy
 
     async def list(self, request: Request) -> Response:
-        identity = await self._identity(request)
-        prefix = request.query_params.get("prefix", "")
-        if not prefix.endswith("/"):
-            raise BadPathError("a prefix ends in '/': it names a folder")
-        self._policy.check(identity, Access.READ, ObjectPath.parse(prefix.removesuffix("/")))
+        folder = await self._allowed_folder(request, Access.READ)
         limit = _page_size(request.query_params.get("limit"))
         after = request.query_params.get("after", "")
-        found = await self._objects.list(prefix, after=after, limit=limit + 1)
+        found = await self._objects.list(f"{folder}/", after=after, limit=limit + 1)
         page = found[:limit]
         return JSONResponse(
             {
@@ -99,6 +101,17 @@ class _StoreService:
                 "next": page[-1].path if len(found) > limit else None,
             }
         )
+
+    async def erase(self, request: Request) -> Response:
+        folder = await self._allowed_folder(request, Access.ERASE)
+        try:
+            gone = await erase(self._objects, folder, seconds=ERASE_SECONDS)
+        except (OSError, BaseError) as error:
+            raise _Refusal(503, "StorageFailed", f"{folder}/ could not be removed: {error}") from error
+        if gone:
+            return Response(status_code=204)
+        message = f"not all of {folder}/ is removed yet: send the same request again"
+        return JSONResponse({"reason": "NotYetRemoved", "message": message}, status_code=202)
 
     async def get(self, request: Request) -> Response:
         path = await self._allowed(request, Access.READ)
@@ -123,9 +136,18 @@ class _StoreService:
         self._policy.check(identity, access, path)
         return path
 
+    async def _allowed_folder(self, request: Request, access: Access) -> ObjectPath:
+        identity = await self._identity(request)
+        prefix = request.query_params.get("prefix", "")
+        if not prefix.endswith("/"):
+            raise BadPathError("a prefix ends in '/': it names a folder")
+        folder = ObjectPath.parse(prefix.removesuffix("/"))
+        self._policy.check(identity, access, folder)
+        return folder
+
     async def _identity(self, request: Request) -> Identity:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        identity = await self._authenticate(token) if scheme.lower() == "bearer" and token else None
+        token = bearer_credential(request)
+        identity = None if token is None else await self._authenticate(token)
         if identity is None:
             message = "send a service-account token of the store's audience as Authorization: Bearer"
             raise _Refusal(401, "Unauthorized", message, {"WWW-Authenticate": "Bearer"})

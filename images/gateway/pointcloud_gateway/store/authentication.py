@@ -7,17 +7,13 @@ own folder only.
 
 from typing import Final
 
-from kubernetes.aio import client
-
 from pointcloud_api.names import STORE_AUDIENCE
 from pointcloud_gateway.cache import CoalescingCache
-from pointcloud_gateway.cluster import Cluster
+from pointcloud_gateway.cluster import Cluster, TokenReview
 from pointcloud_gateway.store.authorisation import Identity
 
 ACCEPTED_SECONDS: Final = 5.0
 REFUSED_SECONDS: Final = 2.0
-MAX_TOKEN_LENGTH: Final = 16_384
-"""Service-account tokens have about 1,000 characters; nothing longer than this is worth a question."""
 
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 _POD_UID: Final = "authentication.kubernetes.io/pod-uid"
@@ -32,7 +28,7 @@ class TokenReviewAuthenticator:
 
     async def __call__(self, token: str) -> Identity | None:
         """Whom the token belongs to; None when it is not accepted. Raises ClusterUnavailableError."""
-        return await self._identities.get(token) if len(token) <= MAX_TOKEN_LENGTH else None
+        return await self._identities.get(token)
 
     async def _review(self, token: str) -> Identity | None:
         return identity_of(await self._cluster.review_token(token, STORE_AUDIENCE))
@@ -42,17 +38,15 @@ def _lifetime(identity: Identity | None) -> float:
     return REFUSED_SECONDS if identity is None else ACCEPTED_SECONDS
 
 
-def identity_of(status: client.V1TokenReviewStatus) -> Identity | None:
-    """The identity that a TokenReview's status vouches for, if any."""
+def identity_of(review: TokenReview | None) -> Identity | None:
+    """The identity that a TokenReview vouches for, if any."""
     # An authenticator that knows nothing of audiences accepts any and names none: then the token is not for us.
-    if not status.authenticated or STORE_AUDIENCE not in (status.audiences or ()):
+    if review is None or STORE_AUDIENCE not in review.audiences:
         return None
-    user = status.user or client.V1UserInfo()
-    username = user.username or ""
+    username = review.user.name
     namespace = username.removeprefix(_SERVICE_ACCOUNT).partition(":")[0]
-    pod_uids = (user.extra or {}).get(_POD_UID, [])
     return Identity(
         username=username,
         namespace=namespace if username.startswith(_SERVICE_ACCOUNT) else None,
-        pod_uid=next(iter(pod_uids), None),
+        pod_uid=next(iter(review.extra.get(_POD_UID, ())), None),
     )

@@ -38,6 +38,8 @@ class Access(StrEnum):
     WRITE = "write"
     CREATE = "create"
     """Write only if nothing is there."""
+    ERASE = "erase"
+    """Remove all below it."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +90,19 @@ def _check_part(part: str) -> None:
 
 @dataclass(frozen=True)
 class Policy:
-    """The rules. A pod reads its own namespace and writes its own folder; readers read everything."""
+    """The rules. A pod reads its own namespace and writes its own folder; readers read all, managers erase."""
 
     readers: frozenset[str] = frozenset()
     """Usernames that may read every path and write none: the operator's."""
+    managers: frozenset[str] = frozenset()
+    """Usernames that may erase every path: the operator's."""
 
     def check(self, identity: Identity, access: Access, path: ObjectPath) -> None:
         """Raise NotAllowedError unless `identity` may do `access` to `path`."""
         if access is Access.READ:
             self._check_read(identity, path)
+        elif access is Access.ERASE:
+            self._check_erase(identity)
         else:
             _check_write(identity, access, path)
 
@@ -104,6 +110,10 @@ class Policy:
         if identity.username in self.readers or _owns(identity, path):
             return
         raise NotAllowedError(f"{identity.username} reads only below {{raw,processed,potree}}/{identity.namespace}/")
+
+    def _check_erase(self, identity: Identity) -> None:
+        if identity.username not in self.managers:
+            raise NotAllowedError(f"{identity.username} removes nothing here: only the operator does")
 
 
 def _owns(identity: Identity, path: ObjectPath) -> bool:

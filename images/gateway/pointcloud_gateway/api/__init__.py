@@ -1,0 +1,1 @@
+"""The REST service: PointcloudJobs for people and programs without kubectl."""

@@ -1,0 +1,1 @@
+"""How one released schema of the archive becomes the next: Alembic's scripts, applied when the gateway starts."""
