@@ -2,4 +2,10 @@
 
 from PIL import Image  # noqa: F401 - pycolmap before Pillow in one process corrupts the heap on encoding a PNG
 
-pytest_plugins = ["tests.fixtures.store", "tests.fixtures.browser", "tests.fixtures.viewer"]
+pytest_plugins = [
+    "tests.fixtures.store",
+    "tests.fixtures.browser",
+    "tests.fixtures.pages",
+    "tests.fixtures.postgres",
+    "tests.fixtures.faults",
+]

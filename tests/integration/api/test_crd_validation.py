@@ -9,6 +9,9 @@ from tests.integration.conftest import Json, Namespace
 
 URLS = {"urls": ["https://example.com/photos.zip"]}
 CLAIM = {"persistentVolumeClaim": {"claimName": "photos"}}
+UPLOAD: Json = {"upload": {}}
+ONE_SOURCE = "name exactly one source: set source.urls, source.persistentVolumeClaim or source.upload, and no other"
+HOOK = "a webhook's url starts with https:// or http://, such as https://example.com/hooks/pointclouds"
 
 
 def job(spec: Json, name: str = "ruin") -> Json:
@@ -27,8 +30,24 @@ def limits(**quantities: Any) -> Json:
     ("spec", "sentence"),
     [
         ({}, "spec.source: Required value"),
-        ({"source": {}}, "name exactly one source: set source.urls or source.persistentVolumeClaim"),
-        ({"source": {**URLS, **CLAIM}}, "name exactly one source: set source.urls or source.persistentVolumeClaim"),
+        ({"source": {}}, ONE_SOURCE),
+        ({"source": {"video": {}}}, ONE_SOURCE),
+        ({"source": {**URLS, **CLAIM}}, ONE_SOURCE),
+        ({"source": {**URLS, **UPLOAD}}, ONE_SOURCE),
+        ({"source": {**CLAIM, **UPLOAD}}, ONE_SOURCE),
+        ({"source": {"upload": {"revision": 0}}}, "should be greater than or equal to 1"),
+        ({"source": {"upload": {"receivedAt": "yesterday"}}}, "must be of type date-time"),
+        ({"source": {"upload": {"receivedAt": []}}}, "receivedAt"),
+        ({"source": {**UPLOAD, "video": {"framesPerSecond": 0}}}, "should be greater than or equal to 1"),
+        ({"source": {**UPLOAD, "video": {"framesPerSecond": 61}}}, "should be less than or equal to 60"),
+        ({"source": {**UPLOAD, "video": {"maxFrames": 1}}}, "should be greater than or equal to 2"),
+        ({"source": {**UPLOAD, "video": {"maxFrames": 5001}}}, "should be less than or equal to 5000"),
+        ({"source": URLS, "rerun": "x" * 65}, "may not be more than 64"),
+        ({"source": URLS, "webhooks": [{"url": "ftp://example.com"}]}, HOOK),
+        ({"source": URLS, "webhooks": [{"url": "example.com/hook"}]}, HOOK),
+        ({"source": URLS, "webhooks": [{}]}, "webhooks[0].url: Required value"),
+        ({"source": URLS, "webhooks": [{"url": "https://example.com"}] * 5}, "must have at most 4 items"),
+        ({"source": URLS, "suspend": "yes"}, "must be of type boolean"),
         ({"source": {"urls": []}}, "should have at least 1 items"),
         ({"source": {"urls": ["ftp://example.com/a.zip"]}}, "a source URL starts with http:// or https://"),
         ({"source": {"urls": ["photos.zip"]}}, "a source URL starts with http:// or https://"),
@@ -39,10 +58,19 @@ def limits(**quantities: Any) -> Json:
         (claim_path("../secrets"), "write brighton/, not /brighton or ../brighton"),
         (claim_path("a/../../b"), "write brighton/, not /brighton or ../brighton"),
         (claim_path("/brighton"), "write brighton/, not /brighton or ../brighton"),
+        ({"source": URLS, "reconstruction": {"georeference": "gps"}}, 'supported values: "auto", "none"'),
+        ({"source": URLS, "reconstruction": {"exports": ["laz"]}}, 'supported values: "undistortedImages"'),
+        ({"source": URLS, "reconstruction": {"exports": ["undistortedImages"] * 2}}, "names each export once"),
         (
             {"source": URLS, "reconstruction": {"quality": "best"}},
             'supported values: "low", "medium", "high", "extreme"',
         ),
+        (
+            {"source": URLS, "reconstruction": {"matching": "vocabularyTree"}},
+            'supported values: "auto", "exhaustive", "sequential", "spatial"',
+        ),
+        ({"source": URLS, "reconstruction": {"mapper": "glomap"}}, 'supported values: "incremental", "global"'),
+        ({"source": URLS, "reconstruction": {"minRegisteredPercent": 101}}, "should be less than or equal to 100"),
         ({"source": URLS, "reconstruction": {"device": "tpu"}}, 'supported values: "auto", "gpu", "cpu"'),
         (limits(memory="-1Gi"), "a resource is a quantity that is not negative, such as 4, 500m or 16Gi"),
         (limits(cpu=-1), "a resource is a quantity that is not negative, such as 4, 500m or 16Gi"),
@@ -79,6 +107,9 @@ def test_a_name_that_its_jobs_could_not_carry_is_refused(namespace: Namespace, n
             }
         },
         claim_path("brighton/beach..2024"),
+        {"source": UPLOAD},
+        {"source": {"upload": {"revision": 2, "receivedAt": "2026-05-04T12:00:00Z"}, "video": {"maxFrames": 2}}},
+        {"source": URLS, "webhooks": [{"url": "http://hooks.internal:8080/a?b=c"}], "suspend": True, "rerun": "monday"},
         limits(memory="16Gi", cpu=4, **{"nvidia.com/gpu": "1"}),
     ],
 )
@@ -89,5 +120,29 @@ def test_a_good_spec_is_taken(namespace: Namespace, spec: Json) -> None:
 
 def test_what_is_left_out_gets_its_default(namespace: Namespace) -> None:
     created = namespace.api.post(namespace.job_path(), job({"source": URLS, "reconstruction": {}}))
-    assert created["spec"]["reconstruction"] == {"quality": "medium", "device": "auto"}
+    assert created["spec"]["reconstruction"] == {
+        "quality": "medium",
+        "georeference": "auto",
+        "exports": [],
+        "matching": "auto",
+        "mapper": "incremental",
+        "minRegisteredPercent": 90,
+        "camera": {"model": "SIMPLE_RADIAL", "sharing": "Auto"},
+        "device": "auto",
+    }
     assert created["spec"]["pointcloud"] == {"encoding": "brotli"}
+    assert created["spec"]["source"]["video"] == {"framesPerSecond": 2, "maxFrames": 150}
+    assert (created["spec"]["suspend"], created["spec"]["rerun"], created["spec"]["webhooks"]) == (False, "", [])
+
+
+@pytest.mark.parametrize("upload", [None, {"revision": None}, {"revision": 2}], ids=["none", "removed", "lowered"])
+def test_what_has_arrived_cannot_be_counted_back(namespace: Namespace, upload: Json | None) -> None:
+    namespace.api.post(namespace.job_path(), job({"source": {"upload": {"revision": 3}}}))
+    source = URLS | {"upload": None} if upload is None else {"upload": upload}
+    headers = {"Content-Type": "application/merge-patch+json"}
+    patched = namespace.api.http.patch(namespace.job_path("ruin"), json={"spec": {"source": source}}, headers=headers)
+    if upload is None:
+        assert patched.status_code == 200, "another source altogether is the user's to choose"
+    else:
+        assert patched.status_code == 422
+        assert "leave it as the gateway set it" in patched.json()["message"]

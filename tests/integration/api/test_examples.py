@@ -40,4 +40,4 @@ def test_there_is_an_example_of_each_source() -> None:
         if document["kind"] == KIND
         for source in document["spec"]["source"]
     }
-    assert sources == {"urls", "persistentVolumeClaim"}
+    assert sources == {"urls", "persistentVolumeClaim", "upload"}

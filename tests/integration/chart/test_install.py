@@ -78,14 +78,20 @@ def test_the_service_accounts_may_do_what_they_must_and_no_more(cluster: Cluster
         rows = [line.split() for line in table.splitlines()]
         return {(row[0], " ".join(row[3:])) for row in rows if not row[0].startswith(("[", "self"))}
 
-    jobs = ("pointcloudjobs.stitchsketch.io", "[get list watch]")
-    assert may("pointcloud-operator-gateway") == {jobs, ("tokenreviews.authentication.k8s.io", "[create]")}
+    assert may("pointcloud-operator-gateway") == {
+        ("pointcloudjobs.stitchsketch.io", "[get list watch create patch delete]"),
+        ("tokenreviews.authentication.k8s.io", "[create]"),
+        ("subjectaccessreviews.authorization.k8s.io", "[create]"),
+        ("pods", "[list]"),
+        ("pods/log", "[get]"),
+    }
     assert may("pointcloud-operator") == {
-        jobs,
+        ("pointcloudjobs.stitchsketch.io", "[get list watch patch delete]"),
         ("pointcloudjobs.stitchsketch.io/status", "[get patch update]"),
         ("pointcloudjobs.stitchsketch.io/finalizers", "[update]"),
         ("jobs.batch", "[get list watch create delete]"),
         ("pods", "[get list watch delete]"),
+        ("pods/status", "[patch]"),
         ("pods/log", "[get]"),
         ("events", "[create patch list]"),
     }

@@ -1,72 +1,20 @@
 """The public port over real PointcloudJobs: which octree is shown when, and how its files are served."""
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from pointcloud_api.names import GROUP, PLURAL, VERSION, StageName, artefact_path, result_path, stage_prefix
-from pointcloud_api.stages import StageResult
 from tests.integration.gateway.conftest import Gateway
+from tests.integration.gateway.jobs import JobResource
 from tools.cluster.processes import wait_until
 
 KEY = "9d1e44b07c"
 OTHER_KEY = "1122334455"
-COLLECTION = f"/apis/{GROUP}/{VERSION}/namespaces/a/{PLURAL}"
 HTML = {"Accept": "text/html"}
-
-
-class JobResource:
-    """A PointcloudJob whose status the test writes, playing the operator, and whose octrees it makes."""
-
-    def __init__(self, api: httpx.Client, gateway: Gateway, name: str) -> None:
-        self.name = name
-        self._api = api
-        self._gateway = gateway
-        self.uid = self._create()
-
-    def _create(self) -> str:
-        body = {
-            "apiVersion": f"{GROUP}/{VERSION}",
-            "kind": "PointcloudJob",
-            "metadata": {"name": self.name},
-            "spec": {"source": {"urls": ["https://example.com/photos.zip"]}},
-        }
-        uid: str = self._api.post(COLLECTION, json=body).json()["metadata"]["uid"]
-        return uid
-
-    def set_status(self, **status: Any) -> None:
-        self._api.patch(
-            f"{COLLECTION}/{self.name}/status",
-            content=json.dumps({"status": status}),
-            headers={"Content-Type": "application/merge-patch+json"},
-        )
-
-    def recreate(self) -> None:
-        self.delete()
-        self.uid = self._create()
-
-    def delete(self) -> None:
-        self._api.delete(f"{COLLECTION}/{self.name}")
-
-    def finish(self, key: str, files: dict[str, bytes], *, pod_uid: str = "winner") -> None:
-        """Leave in the store what a convert pod leaves."""
-        prefix = stage_prefix(stage=StageName.CONVERT, namespace="a", name=self.name, uid=self.uid, key=key)
-        result = StageResult(stage=StageName.CONVERT, key=key, pod_uid=pod_uid, artefacts=())
-        contents = {artefact_path(prefix, pod_uid, path): data for path, data in files.items()}
-        for path, data in {**contents, result_path(prefix): result.model_dump_json().encode()}.items():
-            file = self._gateway.folder / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(data)
-
-
-@pytest.fixture
-def job(api: httpx.Client, gateway: Gateway, request: pytest.FixtureRequest) -> Iterator[JobResource]:
-    resource = JobResource(api, gateway, f"job-{abs(hash(request.node.name)) % 10**8}")
-    yield resource
-    resource.delete()
 
 
 @pytest.fixture
@@ -117,6 +65,26 @@ def test_a_recreated_job_never_shows_its_predecessors_cloud(job: JobResource, pa
     assert page(f"{KEY}/metadata.json").status_code == 404
     job.finish(KEY, {"metadata.json": b"new"})
     assert page("metadata.json").content == b"new"
+
+
+def test_what_is_removed_is_gone_with_a_sentence_and_what_is_made_again_is_shown(
+    job: JobResource, page: Page, gateway: Gateway
+) -> None:
+    job.finish(KEY, {"metadata.json": b"1"})
+    job.finish(OTHER_KEY, {"metadata.json": b"2"})
+    job.set_status(published=OTHER_KEY)
+    published(page, OTHER_KEY)
+    assert page(f"{KEY}/metadata.json").content == b"1"
+    shutil.rmtree(gateway.folder / f"potree/a/{job.name}/{job.uid}/{KEY}")
+    for _ in range(2):
+        answer = page(f"{KEY}/metadata.json")
+        assert (answer.status_code, answer.json()["title"]) == (404, "Not there any more")
+    assert page(f"{OTHER_KEY}/missing.json").json()["title"] == "Nothing here"
+    job.finish(KEY, {"metadata.json": b"3"}, pod_uid="another")
+    assert page(f"{KEY}/metadata.json").content == b"3"
+    job.finish(OTHER_KEY, {"metadata.json": b"4"}, pod_uid="another")
+    shutil.rmtree(gateway.folder / f"potree/a/{job.name}/{job.uid}/{OTHER_KEY}/winner")
+    assert page(f"{OTHER_KEY}/metadata.json").content == b"4", "a folder that is gone is remembered"
 
 
 def test_an_unfinished_job_says_how_far_it_is(job: JobResource, page: Page) -> None:
@@ -205,7 +173,7 @@ def test_ranges_are_served_as_the_octrees_reader_needs_them(octree: bytes, page:
 def test_content_below_a_key_is_kept_for_ever_and_revalidated_cheaply(octree: bytes, page: Page) -> None:
     answer = page(f"{KEY}/octree.bin", headers={"Range": "bytes=0-9"})
     assert "immutable" in answer.headers["cache-control"]
-    assert page("octree.bin", headers={"Range": "bytes=0-9"}).headers["cache-control"] == "no-cache"
+    assert page("octree.bin", headers={"Range": "bytes=0-9"}).headers["cache-control"] == "public, no-cache"
     etag = answer.headers["etag"]
     again = page(f"{KEY}/octree.bin", headers={"If-None-Match": etag})
     assert (again.status_code, again.content) == (304, b"")

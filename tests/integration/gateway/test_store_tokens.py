@@ -6,13 +6,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
 from pointcloud_api.names import STORE_AUDIENCE
 from tests.integration.gateway.conftest import Gateway, run_gateway
+from tests.integration.gateway.rights import request_token
 from tools.cluster.controlplane import ControlPlane
 from tools.cluster.processes import wait_until
 
@@ -33,7 +33,7 @@ class Pod:
     def token(self, audience: str | None = STORE_AUDIENCE) -> str:
         """A token bound to this pod; None asks for the API server's own audience."""
         reference = {"apiVersion": "v1", "kind": "Pod", "name": self.name, "uid": self.uid}
-        spec = {"audiences": [audience] if audience else [], "boundObjectRef": reference, "expirationSeconds": 600}
+        spec = {"audiences": [audience] if audience else [], "boundObjectRef": reference}
         return request_token(self.api, self.namespace, "default", spec)
 
     def session(self, token: str | None = None) -> httpx.Client:
@@ -49,13 +49,6 @@ class Pod:
         """Remove the pod from the API, as for an unreachable node: nobody tells the container."""
         address = f"/api/v1/namespaces/{self.namespace}/pods/{self.name}"
         self.api.delete(address, params={"gracePeriodSeconds": 0})
-
-
-def request_token(api: httpx.Client, namespace: str, account: str, spec: dict[str, Any]) -> str:
-    """A token by the TokenRequest API, as a kubelet gets it for a projected volume."""
-    accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
-    token: str = api.post(f"{accounts}/{account}/token", json={"spec": spec}).json()["status"]["token"]
-    return token
 
 
 MakePod = Callable[[str], Pod]
@@ -100,21 +93,25 @@ def test_a_token_for_the_store_is_useless_at_the_api_server(make_pod: MakePod, c
     assert statuses == {"store": 401, "api": 200}
 
 
-def test_the_operator_reads_everything_and_writes_nothing(
+def test_the_operator_reads_and_removes_everything_and_writes_nothing(
     make_pod: MakePod, api: httpx.Client, gateway: Gateway
 ) -> None:
     pod = make_pod("a")
     with pod.session() as session:
         assert session.put(f"{pod.folder()}/x", content=b"x").status_code == 201
     api.post("/api/v1/namespaces/default/serviceaccounts", json={"metadata": {"name": "pointcloud-operator"}})
-    spec = {"audiences": [STORE_AUDIENCE], "expirationSeconds": 600}
-    token = request_token(api, "default", "pointcloud-operator", spec)
+    token = request_token(api, "default", "pointcloud-operator", {"audiences": [STORE_AUDIENCE]})
     with pod.session(token) as session:
         assert session.get(f"{pod.folder()}/x").content == b"x"
         listing = session.get(f"{gateway.store}/v1/objects", params={"prefix": f"{pod.folder()}/"}).json()
         assert listing == {"objects": [{"path": f"{pod.folder()}/x", "size": 1}], "next": None}
         assert session.put(f"{pod.folder()}/x", content=b"y").status_code == 403
         assert session.put(f"raw/a/{KEY}/result.json", content=b"", headers=CREATE_ONLY).status_code == 403
+        objects, key = f"{gateway.store}/v1/objects", {"prefix": f"raw/a/{KEY}/"}
+        with pod.session() as of_a_pod:
+            assert of_a_pod.delete(objects, params=key).status_code == 403
+        assert session.delete(objects, params=key).status_code == 204
+        assert session.get(f"{pod.folder()}/x").status_code == 404
 
 
 def test_a_force_deleted_pod_that_goes_on_writing_harms_nobody(make_pod: MakePod, gateway: Gateway) -> None:

@@ -1,31 +1,30 @@
 """The convert stage as a pod runs it: a process of its own, against the real store, after a reconstruct result."""
 
-import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from pointcloud_api.names import StageName, artefact_path, result_path, stage_prefix
+from pointcloud_api.names import StageName
 from pointcloud_api.resource import Encoding
 from pointcloud_api.stages import (
     POINTS_FILE,
+    REPORT_FILE,
+    THUMBNAIL_FILE,
     VIEW_FILE,
-    Artefact,
     ConvertDocument,
     ConvertSettings,
     ExitCode,
     Figures,
     Reason,
-    StageResult,
 )
 from pointcloud_potree.reader import Octree, fingerprint, verify_octree
-from tests.fixtures.stages import StageRun, run_stage
+from tests.fixtures.stages import StageBefore, StageRun, run_stage
 from tests.fixtures.store import StoreServer
 
 JOB = {"namespace": "surveys", "name": "beach", "uid": "6f1f"}
-RECONSTRUCT_POD = "reconstruct-pod"
 HEADER = """ply
 format binary_little_endian 1.0
 element vertex {count}
@@ -50,21 +49,9 @@ def cloud(points: int) -> np.ndarray[tuple[int], np.dtype[np.void]]:
 
 def reconstructed(store: StoreServer, files: dict[str, bytes]) -> None:
     """Leave files in the store as a reconstruct pod does."""
-    prefix = stage_prefix(stage=StageName.RECONSTRUCT, key="points", **JOB)
-    artefacts = []
-    for path, content in files.items():
-        stored = store.folder / artefact_path(prefix, RECONSTRUCT_POD, path)
-        stored.parent.mkdir(parents=True, exist_ok=True)
-        stored.write_bytes(content)
-        artefacts.append(Artefact(path=path, size=len(content), sha256=hashlib.sha256(content).hexdigest()))
-    result = StageResult(
-        stage=StageName.RECONSTRUCT,
-        key="points",
-        pod_uid=RECONSTRUCT_POD,
-        artefacts=tuple(artefacts),
-        figures=Figures(images_found=18, images_registered=17),
-    )
-    (store.folder / result_path(prefix)).write_text(result.model_dump_json())
+    pod = StageBefore(store, StageName.RECONSTRUCT, JOB, key="points")
+    artefacts = [pod.leave(path, content) for path, content in files.items()]
+    pod.finish(artefacts, Figures(images_found=18, images_registered=17))
 
 
 def run(store: StoreServer, tmp_path: Path, *, encoding: Encoding = Encoding.BROTLI) -> StageRun:
@@ -88,7 +75,7 @@ def ply(rows: np.ndarray[tuple[int], np.dtype[np.void]]) -> bytes:
 def test_points_become_a_folder_that_shows_them(store_server: StoreServer, tmp_path: Path, encoding: Encoding) -> None:
     rows = cloud(30_000)
     view = json.dumps({"title": "Beach", "position": [0, 0, 30], "target": [0, 0, 0]}).encode()
-    reconstructed(store_server, {POINTS_FILE: ply(rows), VIEW_FILE: view})
+    reconstructed(store_server, {POINTS_FILE: ply(rows), VIEW_FILE: view, REPORT_FILE: b'{"cameras": 1}'})
 
     stage = run(store_server, tmp_path, encoding=encoding)
 
@@ -100,6 +87,10 @@ def test_points_become_a_folder_that_shows_them(store_server: StoreServer, tmp_p
     assert stage.result.figures.points == len(rows)
     assert stage.result.figures.images_registered == 17
     assert (stage.folder / VIEW_FILE).read_bytes() == view
+    assert stage.json(REPORT_FILE) == {"cameras": 1}
+    assert stage.result.artefact(THUMBNAIL_FILE) is not None
+    with Image.open(stage.folder / THUMBNAIL_FILE) as picture:
+        assert (picture.format, picture.size) == ("JPEG", (640, 400))
     assert "./assets/" in (stage.folder / "index.html").read_text()
     assert list(dict.fromkeys(p.step for p in stage.progress)) == [
         "download", "sort", "sample", "encode", "verify", "upload",
@@ -115,6 +106,16 @@ def test_points_that_are_not_numbers_are_left_out_with_a_warning(store_server: S
     result = run(store_server, tmp_path).result
     assert result.figures.points == 99
     assert [warning.reason for warning in result.warnings] == ["PointsDropped"]
+
+
+@pytest.mark.usefixtures("viewer_page")
+def test_a_cloud_that_cannot_be_drawn_is_published_without_a_picture(store_server: StoreServer, tmp_path: Path) -> None:
+    behind = json.dumps({"title": "Beach", "position": [0, 0, 1000], "target": [0, 0, 2000]}).encode()
+    reconstructed(store_server, {POINTS_FILE: ply(cloud(100)), VIEW_FILE: behind})
+    stage = run(store_server, tmp_path)
+    assert stage.exit_code == ExitCode.DONE, stage.stdout
+    assert stage.result.artefact(THUMBNAIL_FILE) is None
+    assert "no picture of the cloud could be drawn: ValueError: no point is in sight" in stage.log
 
 
 @pytest.mark.usefixtures("viewer_page")

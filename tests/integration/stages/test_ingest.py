@@ -1,9 +1,11 @@
 """The ingest stage as a pod runs it: a process of its own, against a real store, from real servers and folders."""
 
+import hashlib
 import io
 import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -11,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 from PIL import Image
 
+from pointcloud_api.names import upload_records_prefix, uploads_prefix
 from pointcloud_api.stages import (
     PHOTO_MANIFEST,
     ExitCode,
@@ -19,11 +22,18 @@ from pointcloud_api.stages import (
     IngestSettings,
     PhotoManifest,
     Reason,
+    UploadedFile,
+    UploadPart,
+    UploadRecord,
 )
 from pointcloud_stage.store import sha256_of
 from tests.fixtures.stages import StageRun, run_stage
 from tests.fixtures.store import StoreServer
+from tests.fixtures.videos import Film, film
 from tests.fixtures.web import WebServer, run_web, status
+
+JOB = {"namespace": "photos", "name": "beach", "uid": "u1"}
+PART_BYTES = 3000
 
 
 def photo(seed: int, kind: str = "JPEG") -> bytes:
@@ -82,11 +92,12 @@ class Ingest:
     def fetch(self, urls: Sequence[str], *, query: str = "") -> StageRun:
         return self.run(IngestSettings(urls=tuple(urls)), urls=[url + query for url in urls])
 
+    def uploads(self, revision: int) -> StageRun:
+        return self.run(IngestSettings(upload_revision=revision))
+
     def run(self, settings: IngestSettings, *, urls: Sequence[str] = (), source: Path | None = None) -> StageRun:
         document = IngestDocument(
-            namespace="photos",
-            name="beach",
-            uid="u1",
+            **JOB,
             key="k1",
             attempt=1,
             store_url=self.store.url,
@@ -96,6 +107,44 @@ class Ingest:
         return run_stage(
             "pointcloud_ingest", document, store=self.store, tmp_path=self.tmp_path, urls=urls, source=source
         )
+
+
+class Gateway:
+    """Leaves files in the store as the gateway does once they have arrived."""
+
+    def __init__(self, store: StoreServer) -> None:
+        self.store = store
+        self.received = 0
+
+    def receive(self, name: str, data: bytes) -> UploadedFile:
+        """A file in several parts, each received a second after the one before."""
+        self.received += 1
+        upload = f"{self.received:032x}"
+        parts = [
+            self._part(upload, start, data[start : start + PART_BYTES]) for start in range(0, len(data), PART_BYTES)
+        ]
+        at = datetime(2026, 1, 1, 12, 0, self.received, tzinfo=UTC)
+        return UploadedFile(id=upload, name=name, size=len(data), parts=tuple(parts), received_at=at)
+
+    def record(self, revision: int, *files: UploadedFile, suffix: str = "0a1b2c3d") -> None:
+        path = f"{upload_records_prefix(**JOB)}/{revision:08}-{suffix}.json"
+        self._write(path, UploadRecord(revision=revision, files=files).model_dump_json().encode())
+
+    def _part(self, upload: str, start: int, data: bytes) -> UploadPart:
+        digest = hashlib.sha256(data).hexdigest()
+        path = f"{uploads_prefix(**JOB)}/files/{upload}/parts/{start:016}-{digest}"
+        self._write(path, data)
+        return UploadPart(path=path, size=len(data), sha256=digest)
+
+    def _write(self, path: str, data: bytes) -> None:
+        file = self.store.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+
+
+@pytest.fixture
+def gateway(store_server: StoreServer) -> Gateway:
+    return Gateway(store_server)
 
 
 @pytest.fixture
@@ -111,7 +160,7 @@ def stored(run: StageRun) -> PhotoManifest:
     for entry in manifest.photos:
         assert (run.folder / entry.path).stat().st_size == entry.size
         assert sha256_of(run.folder / entry.path) == entry.sha256
-    assert {p.relative_to(run.folder).as_posix() for p in run.folder.rglob("*.*")} == {
+    assert {p.relative_to(run.folder).as_posix() for p in run.folder.rglob("*") if p.is_file()} == {
         PHOTO_MANIFEST,
         "log.txt",
         *(entry.path for entry in manifest.photos),
@@ -207,3 +256,120 @@ def test_too_many_photos_name_the_limit(ingest: Ingest) -> None:
     ingest.limits = IngestLimits(max_images=2)
     run = ingest.claim({f"{i}.jpg": photo(i) for i in range(3)})
     assert "maxImages of 2" in run.assert_failed(Reason.LIMIT_EXCEEDED, ExitCode.BAD_DATA).message
+
+
+def test_photos_archives_and_videos_that_were_uploaded_arrive_in_the_order_of_reception(
+    ingest: Ingest, gateway: Gateway
+) -> None:
+    walk = gateway.receive("day 1/walk.mp4", film(Film(sharp={7, 22, 40, 52})))
+    more = gateway.receive("more.zip", zip_of({"b.jpg": photo(2), "clip.mov": film(Film(frames=5, sharp={2}), "mov")}))
+    single = gateway.receive("a.jpg", photo(1))
+    gateway.record(1, single, more)
+    gateway.record(2, walk)
+    run = ingest.uploads(2)
+    assert [p.path for p in stored(run).photos] == [
+        *(f"images/day_1/walk.mp4/{seconds}s.jpg" for seconds in ("00000.233", "00000.733", "00001.333", "00001.733")),
+        "images/b.jpg",
+        "images/clip.mov/00000.067s.jpg",
+        "images/a.jpg",
+    ]
+    assert (run.folder / "images/a.jpg").read_bytes() == photo(1)
+    assert run.result.warnings == ()
+    assert [p.step for p in run.progress if p.done == p.total] == ["download", "unpack", "check", "upload"]
+
+
+def test_only_records_up_to_the_revision_count_and_each_upload_once(ingest: Ingest, gateway: Gateway) -> None:
+    first, second, third = (gateway.receive(f"{number}.jpg", photo(number)) for number in range(3))
+    gateway.record(1, first)
+    gateway.record(2, first, second)
+    gateway.record(2, second, suffix="ffffffff")
+    gateway.record(3, third)
+    assert [p.path for p in stored(ingest.uploads(2)).photos] == ["images/0.jpg", "images/1.jpg"]
+
+
+def test_a_file_that_a_client_sends_again_counts_once(ingest: Ingest, gateway: Gateway) -> None:
+    gateway.record(
+        1, *(gateway.receive(name, photo(seed)) for name, seed in [("a.jpg", 1), ("b.jpg", 2), ("c.jpg", 1)])
+    )
+    run = ingest.uploads(1)
+    assert [p.path for p in stored(run).photos] == ["images/a.jpg", "images/b.jpg"]
+    assert "c.jpg was uploaded before, as a.jpg: taken once" in run.log
+    assert run.result.warnings == ()
+
+
+def test_a_job_to_which_nothing_was_uploaded_says_so(ingest: Ingest) -> None:
+    error = ingest.uploads(1).assert_failed(Reason.NO_IMAGES, ExitCode.NO_INPUT)
+    assert error.message == "Nothing has been uploaded."
+
+
+def test_a_part_that_the_store_has_lost_is_named_with_its_file(ingest: Ingest, gateway: Gateway) -> None:
+    file = gateway.receive("a.jpg", photo(1))
+    gateway.record(1, file)
+    (ingest.store.folder / file.parts[1].path).unlink()
+    error = ingest.uploads(1).assert_failed(Reason.SOURCE_NOT_FOUND, ExitCode.NO_INPUT)
+    assert file.parts[1].path in error.message
+    assert "a.jpg" in error.message
+
+
+def test_uploads_larger_than_the_limit_are_not_fetched(ingest: Ingest, gateway: Gateway) -> None:
+    ingest.limits = IngestLimits(max_total_bytes=1000)
+    gateway.record(1, gateway.receive("a.jpg", photo(1)))
+    run = ingest.uploads(1)
+    assert "maxTotalBytes of 1,000" in run.assert_failed(Reason.LIMIT_EXCEEDED, ExitCode.BAD_DATA).message
+
+
+def test_archives_and_videos_of_a_claim_are_opened(ingest: Ingest) -> None:
+    files = {
+        "day/set.tar.gz": tar_of({"a.jpg": photo(1), "__MACOSX/._a.jpg": b"x"}),
+        "letter.docx": zip_of({"[Content_Types].xml": b"", "word/media/image1.jpeg": photo(5)}),
+        "walk.avi": film(Film(frames=30, sharp={5, 20}), "avi"),
+    }
+    run = ingest.claim(files)
+    assert [p.path for p in stored(run).photos] == [
+        "images/a.jpg",
+        "images/walk.avi/00000.167s.jpg",
+        "images/walk.avi/00000.667s.jpg",
+    ]
+    assert {name: (ingest.tmp_path / "claim" / name).read_bytes() for name in files} == files
+
+
+def test_what_cannot_be_opened_is_named_and_left_out(ingest: Ingest) -> None:
+    inner = zip_of({"deep.jpg": photo(3)})
+    run = ingest.claim(
+        {
+            "a.jpg": photo(1),
+            "b.zip": zip_of({"b.jpg": photo(2), "inner.zip": inner}),
+            "cut.zip": inner[:-40],
+            "evil.tar": tar_of({"../evil.jpg": photo(4)}),
+            "film.mov": film(Film(frames=5), "mov")[:-100],
+        }
+    )
+    manifest = stored(run)
+    assert [p.path for p in manifest.photos] == ["images/a.jpg", "images/b.jpg"]
+    reasons = {rejected.path: rejected.reason for rejected in manifest.rejected}
+    assert reasons.keys() == {"inner.zip", "cut.zip", "evil.tar", "film.mov"}
+    assert reasons["inner.zip"] == "is an archive within an archive, which is not opened: give it by itself"
+    assert "lies outside it" in reasons["evil.tar"]
+    [warning] = run.result.warnings
+    assert warning.message.startswith("4 files are left out: inner.zip is an archive within an archive")
+
+
+def test_a_video_that_breaks_off_gives_its_frames_and_a_warning(ingest: Ingest) -> None:
+    whole = film(Film(frames=90), "matroska")
+    run = ingest.urls({"/walk.mkv": whole[: len(whole) // 2]})
+    assert len(stored(run).photos) >= 2
+    [warning] = run.result.warnings
+    assert warning.message.startswith(f"{ingest.web.url}/walk.mkv breaks off after")
+
+
+def test_a_video_alone_that_gives_nothing_fails_with_the_reason(ingest: Ingest) -> None:
+    run = ingest.urls({"/walk.mp4": film(Film(frames=5), "mov")[:-100]})
+    error = run.assert_failed(Reason.UNREADABLE_IMAGES, ExitCode.BAD_DATA)
+    assert "/walk.mp4 is damaged or cut off before its index" in error.message
+    assert "videos as MP4" in error.remedy
+
+
+def test_frames_of_videos_count_as_photos(ingest: Ingest) -> None:
+    ingest.limits = IngestLimits(max_images=3)
+    run = ingest.claim({"walk.mp4": film()})
+    assert "maxImages of 3" in run.assert_failed(Reason.LIMIT_EXCEEDED, ExitCode.BAD_DATA).message

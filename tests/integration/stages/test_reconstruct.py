@@ -1,13 +1,8 @@
 """The reconstruct stage as a pod runs it: a process of its own, against the real store, after an ingest result."""
 
-import hashlib
-import json
-import os
+import re
 import shutil
-import subprocess
-import sys
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,127 +10,69 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pointcloud_api.names import StageName, artefact_path, result_path, stage_prefix
-from pointcloud_api.resource import Quality
+from pointcloud_api.names import StageName
+from pointcloud_api.resource import Georeferencing, Quality, ReconstructionExport
 from pointcloud_api.stages import (
-    DOCUMENT_VARIABLE,
     PHOTO_MANIFEST,
-    POD_UID_VARIABLE,
-    Artefact,
+    REPORT_FILE,
     ExitCode,
     Figures,
     Photo,
     PhotoManifest,
     Progress,
-    ProgressLine,
+    Reason,
     ReconstructDocument,
     ReconstructSettings,
-    StageResult,
-    Termination,
 )
+from pointcloud_stage.store import sha256_of
+from tests.fixtures.stages import ROOT, StageBefore, StageRun, run_stage
 from tests.fixtures.store import StoreServer
 from tools.scene.accuracy import compare, read_images_txt
 from tools.scene.camera import Truth
 from tools.scene.degenerate import not_a_photo, unrelated
 from tools.scene.photos import write
 
-ROOT = Path(__file__).parents[3]
 DATA = ROOT.parent / "shared" / "data"
 JOB = {"namespace": "surveys", "name": "beach", "uid": "6f1f"}
-INGEST_POD, POD = "ingest-pod", "reconstruct-pod"
 
 
-@dataclass(frozen=True)
-class Run:
-    """What a finished pod left."""
-
-    exit_code: int
-    termination: Termination
-    progress: list[Progress]
-    log: str
-    folder: Path
-    """The pod's folder in the store."""
-
-    @property
-    def result(self) -> StageResult:
-        assert self.termination.result, self.termination.error
-        return self.termination.result
-
-    def json(self, path: str) -> Any:
-        return json.loads((self.folder / path).read_bytes())
-
-
-def _digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def ingested(store: StoreServer, photos: Iterable[Path], *, size: tuple[int, int] | None = None) -> None:
+def ingested(
+    store: StoreServer, photos: Iterable[Path], *, key: str = "photos", size: tuple[int, int] | None = None
+) -> None:
     """Leave photos in the store as an ingest pod does; `size` is claimed for those that are none."""
-    prefix = stage_prefix(stage=StageName.INGEST, key="photos", **JOB)
-    folder = store.folder / artefact_path(prefix, INGEST_POD, "")
-    (folder / "images").mkdir(parents=True)
+    pod = StageBefore(store, StageName.INGEST, JOB, key=key)
     listed = []
     for photo in photos:
-        stored = folder / "images" / photo.name
-        stored.write_bytes(photo.read_bytes())
         width, height = size or Image.open(photo).size
-        listed.append(
-            Photo(
-                path=f"images/{photo.name}",
-                size=stored.stat().st_size,
-                sha256=_digest(stored),
-                width=width,
-                height=height,
-            )
-        )
-    manifest = folder / PHOTO_MANIFEST
-    manifest.write_text(PhotoManifest(photos=tuple(listed)).model_dump_json())
-    result = StageResult(
-        stage=StageName.INGEST,
-        key="photos",
-        pod_uid=INGEST_POD,
-        artefacts=(Artefact(path=PHOTO_MANIFEST, size=manifest.stat().st_size, sha256=_digest(manifest)),),
-        figures=Figures(images_found=len(listed), images_usable=len(listed)),
-    )
-    (store.folder / result_path(prefix)).write_text(result.model_dump_json())
+        stored = pod.leave(f"images/{photo.name}", photo.read_bytes())
+        listed.append(Photo(**stored.model_dump(), width=width, height=height))
+    manifest = pod.leave(PHOTO_MANIFEST, PhotoManifest(photos=tuple(listed)).model_dump_json().encode())
+    pod.finish([manifest], Figures(images_found=len(listed), images_usable=len(listed)))
 
 
-def reconstruct(store: StoreServer, tmp_path: Path, *, quality: Quality = Quality.MEDIUM, device: str = "cpu") -> Run:
+def reconstruct(
+    store: StoreServer,
+    tmp_path: Path,
+    *,
+    key: str = "model",
+    upstream: str = "photos",
+    previous_key: str | None = None,
+    quality: Quality = Quality.MEDIUM,
+    georeference: Georeferencing = Georeferencing.AUTO,
+    exports: tuple[ReconstructionExport, ...] = (),
+) -> StageRun:
     """Run a reconstruct pod to its end."""
-    document = ReconstructDocument.model_validate(
-        {
-            **JOB,
-            "key": "model",
-            "attempt": 1,
-            "store_url": store.url,
-            "upstream": "photos",
-            "settings": ReconstructSettings(quality=quality),
-            "device": device,
-        }
+    document = ReconstructDocument(
+        **JOB,
+        key=key,
+        attempt=1,
+        store_url=store.url,
+        upstream=upstream,
+        settings=ReconstructSettings(quality=quality, georeference=georeference, exports=exports),
+        previous_key=previous_key,
+        device="cpu",
     )
-    token = tmp_path / "token"
-    token.write_text(store.token(namespace=JOB["namespace"], pod_uid=POD))
-    termination = tmp_path / "termination-log"
-    environment = {
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": os.pathsep.join(str(ROOT / part) for part in ("operator", "images/stage", "images/colmap")),
-        DOCUMENT_VARIABLE: document.model_dump_json(),
-        POD_UID_VARIABLE: POD,
-        "POINTCLOUD_SCRATCH": str(tmp_path / "scratch"),
-        "POINTCLOUD_TERMINATION_LOG": str(termination),
-        "POINTCLOUD_TOKEN_FILE": str(token),
-    }
-    process = subprocess.run(
-        [sys.executable, "-m", "pointcloud_colmap"], env=environment, capture_output=True, text=True, check=False
-    )
-    lines = [line for line in process.stdout.splitlines() if line.startswith('{"progress"')]
-    return Run(
-        exit_code=process.returncode,
-        termination=Termination.model_validate_json(termination.read_bytes()),
-        progress=[ProgressLine.model_validate_json(line).progress for line in lines],
-        log=process.stdout + process.stderr,
-        folder=store.folder / artefact_path(document.prefix, POD, ""),
-    )
+    return run_stage("pointcloud_colmap", document, store=store, tmp_path=tmp_path, pod_uid=f"pod-of-{key}")
 
 
 def photos_of(name: str) -> list[Path]:
@@ -150,7 +87,7 @@ def test_brighton_beach_is_reconstructed_whole(store_server: StoreServer, tmp_pa
     ingested(store_server, photos_of("brighton-beach"))
     run = reconstruct(store_server, tmp_path)
 
-    assert run.exit_code == ExitCode.DONE, run.log
+    assert run.exit_code == ExitCode.DONE, run.stdout
     figures = run.result.figures
     assert (figures.images_found, figures.images_usable, figures.images_registered) == (18, 18, 18)
     assert figures.points
@@ -159,7 +96,11 @@ def test_brighton_beach_is_reconstructed_whole(store_server: StoreServer, tmp_pa
     assert figures.mean_reprojection_error <= 0.4
     assert figures.device == "cpu"
     assert not run.result.warnings
-    assert run.json("report.json")["cameras"] == 1
+    report = run.json(REPORT_FILE)
+    assert report["cameras"] == 1
+    assert (report["units"], report["georeference"]["crs"]) == ("metres", "EPSG:32615")
+    assert report["georeference"]["positionsUsed"] == 18
+    assert report["georeference"]["residuals"]["rms"] < 1
 
 
 def test_rendered_photos_are_placed_where_they_were_taken_and_level(store_server: StoreServer, tmp_path: Path) -> None:
@@ -167,7 +108,7 @@ def test_rendered_photos_are_placed_where_they_were_taken_and_level(store_server
     ingested(store_server, sorted((tmp_path / "scene" / "photos").iterdir()))
     run = reconstruct(store_server, tmp_path)
 
-    assert run.exit_code == ExitCode.DONE, run.log
+    assert run.exit_code == ExitCode.DONE, run.stdout
     poses = read_images_txt(run.folder / "sparse" / "images.txt")
     accuracy = compare(poses, truth)
     assert accuracy.registered == accuracy.expected
@@ -180,7 +121,7 @@ def test_rendered_photos_are_placed_where_they_were_taken_and_level(store_server
     assert view["position"][2] > view["target"][2], "the photos look down at the ruin"
 
 
-def _assert_counted_all_the_way(progress: list[Progress], *, photos: int) -> None:
+def _assert_counted_all_the_way(progress: Sequence[Progress], *, photos: int) -> None:
     steps = list(dict.fromkeys(line.step for line in progress))
     assert steps == ["download", "inspect", "extract", "match", "map", "export", "upload"]
     percents = [line.percent for line in progress]
@@ -208,10 +149,7 @@ def test_unrelated_photos_fail_for_want_of_overlap(store_server: StoreServer, tm
     ingested(store_server, unrelated(tmp_path / "photos"))
     run = reconstruct(store_server, tmp_path)
 
-    assert run.exit_code == ExitCode.BAD_DATA, run.log
-    assert run.termination.error
-    assert run.termination.error.reason == "NoOverlap"
-    assert "60 %" in run.termination.error.remedy
+    assert "60 %" in run.assert_failed(Reason.NO_OVERLAP, ExitCode.BAD_DATA).remedy
 
 
 def test_photos_that_colmap_cannot_read_are_named(store_server: StoreServer, tmp_path: Path) -> None:
@@ -219,6 +157,82 @@ def test_photos_that_colmap_cannot_read_are_named(store_server: StoreServer, tmp
     other = Path(shutil.copy(one, one.with_name("other.jpg")))
     ingested(store_server, [one, other], size=(640, 480))
     run = reconstruct(store_server, tmp_path)
-    assert run.exit_code == ExitCode.BAD_DATA, run.log
-    assert run.termination.error
-    assert run.termination.error.reason == "TooFewPoints"
+    run.assert_failed(Reason.TOO_FEW_POINTS, ExitCode.BAD_DATA)
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Ten neighbouring photos, small enough that a run takes seconds."""
+    folder = tmp_path_factory.mktemp("scene")
+    write(folder, width=640)
+    return sorted((folder / "photos").iterdir())[:10]
+
+
+def extracted(run: StageRun) -> list[str]:
+    """The photos whose features COLMAP extracted, by its own log."""
+    assert run.exit_code == ExitCode.DONE, run.stdout
+    return sorted(re.findall(r"feature_extraction\.cc.*Name: +(\S+)", run.log))
+
+
+def stored_features(run: StageRun) -> dict[str, bytes]:
+    """The features that the pod stored, by the file's name."""
+    return {file.name: file.read_bytes() for file in (run.folder / "features").iterdir()}
+
+
+def test_photos_that_are_added_are_the_only_ones_extracted(
+    store_server: StoreServer, tmp_path: Path, rendered: list[Path]
+) -> None:
+    names = [photo.name for photo in rendered]
+    ingested(store_server, rendered[:8])
+    first = reconstruct(store_server, tmp_path, key="first", quality=Quality.LOW)
+    ingested(store_server, rendered, key="more-photos")
+    second = reconstruct(
+        store_server, tmp_path, key="second", upstream="more-photos", previous_key="first", quality=Quality.LOW
+    )
+
+    assert (extracted(first), extracted(second)) == (names[:8], names[8:])
+    assert (first.result.figures.images_reused, second.result.figures.images_reused) == (0, 8)
+    assert second.result.figures.images_registered == 10
+    assert second.json(REPORT_FILE)["figures"]["imagesReused"] == 8
+    assert second.json(REPORT_FILE)["cameras"] == 1
+    assert second.json(REPORT_FILE)["takenOver"] == {
+        "featuresFromAttempts": 0, "featuresFromRun": 8, "pairsFromAttempts": 0, "pairsFromRun": 8 * 7 // 2,
+    }  # fmt: skip
+    before, after = stored_features(first), stored_features(second)
+    assert len(before) == 8
+    assert len(after) == 10
+    assert before.items() <= after.items()
+    assert [line.step for line in second.progress if line.done == line.total][:4] == [
+        "download", "reuse", "inspect", "enter",
+    ]  # fmt: skip
+    assert min(line.done for line in second.progress if line.step == "extract") == 8
+    assert min(line.done for line in second.progress if line.step == "match") == 8 * 7 // 2
+
+
+def test_what_an_earlier_run_lost_is_extracted_again(
+    store_server: StoreServer, tmp_path: Path, rendered: list[Path]
+) -> None:
+    photos = rendered[:5]
+    ingested(store_server, photos)
+    first = reconstruct(store_server, tmp_path, key="first", quality=Quality.LOW)
+
+    def again(key: str, *, quality: Quality = Quality.LOW) -> list[str]:
+        run = reconstruct(store_server, tmp_path, key=key, previous_key="first", quality=quality)
+        names = extracted(run)
+        assert run.result.figures.images_reused == 5 - len(names)
+        assert run.result.figures.images_registered == 5
+        return names
+
+    all_names = [photo.name for photo in photos]
+    assert again("whole") == []
+    assert again("of-another-quality", quality=Quality.MEDIUM) == all_names
+    (first.folder / "features" / f"{sha256_of(photos[-1])}.npy").unlink()
+    assert again("less-one") == all_names[-1:]
+    damaged = first.folder / "features" / f"{sha256_of(photos[0])}.npy"
+    damaged.write_bytes(damaged.read_bytes()[::-1])
+    assert again("one-damaged") == [all_names[0], all_names[-1]]
+    for listed in (first.folder / "checkpoint").iterdir():
+        listed.write_text("{}")
+    assert again("garbled") == all_names
+    shutil.rmtree(first.folder)
+    assert again("gone") == all_names

@@ -185,17 +185,49 @@ def test_sigterm_ends_the_stage_as_interrupted(pods: Pods) -> None:
     assert "begun" in run.log
 
 
-def test_sigterm_leaves_a_program_the_time_for_its_checkpoint(pods: Pods, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "checkpoint"
+CHECKPOINTED = """
+def piece(text):
+    file = context.scratch / text
+    file.write_text(text)
+    return context.checkpoint.keep(f"pieces/{text}", f"pieces/{text}.txt", file)
+"""
+
+
+def test_sigterm_leaves_the_time_to_store_the_last_pieces_whatever_native_code_does(pods: Pods) -> None:
     stage = pods.start(
-        f"def leave(*_):\n    Path({str(checkpoint)!r}).write_text('half')\n    sys.exit(1)\n"
-        "signal.signal(signal.SIGTERM, leave)\nprint('begun', flush=True)\ntime.sleep(300)"
+        f"{CHECKPOINTED}"
+        "with context.checkpoint, context.checkpoint.gathering(lambda: piece('last')):\n"
+        "    print('begun', flush=True)\n"
+        "    libc, mutex = ctypes.CDLL(None), ctypes.create_string_buffer(64)\n"
+        "    libc.pthread_mutex_lock(mutex)\n"
+        "    libc.pthread_mutex_lock(mutex)  # never returns, signal or not\n"
     )
     assert stage.process.stdout is not None
     assert stage.process.stdout.readline() == "begun\n"
     stage.process.send_signal(signal.SIGTERM)
     stage.wait().assert_failed(Reason.INTERRUPTED, ExitCode.TRY_AGAIN)
-    assert checkpoint.read_text() == "half"
+
+    second = pods.run(
+        "(piece,) = context.left().by_name['pieces/last']\n"
+        "print('took over', context.left().bring(piece, context.scratch / 'it', Path.read_text))\n"
+        "return outcome",
+        "pod-2",
+    )
+    assert "took over last" in second.log
+
+
+def test_sigterm_after_the_checkpoint_ends_the_program_at_once(pods: Pods) -> None:
+    stage = pods.start(
+        f"{CHECKPOINTED}"
+        "with context.checkpoint, context.checkpoint.gathering(lambda: piece('last')): piece('first')\n"
+        "context.checkpoint.settle()\nprint('begun', flush=True)\ntime.sleep(300)"
+    )
+    assert stage.process.stdout is not None
+    assert stage.process.stdout.readline() == "begun\n"
+    stage.process.send_signal(signal.SIGTERM)
+    run = stage.wait()
+    run.assert_failed(Reason.INTERRUPTED, ExitCode.TRY_AGAIN)
+    assert [file.name for file in (run.folder / "pieces").iterdir()] == ["first.txt"]
 
 
 def test_nothing_of_the_program_outlives_it(pods: Pods) -> None:

@@ -2,35 +2,26 @@
 
 import json
 import re
-import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from PIL import Image
 from playwright.sync_api import Page, expect
 
 from pointcloud_api.resource import Encoding
-from pointcloud_potree.octree import write_octree
+from tests.fixtures.wall import BLUE, GREEN, RED, SETTLE_MS, SETTLED, Wall, close, colour_around, lay_out, pixels
 
-SETTLE_MS = 90_000
-# A function, as the page's own Content-Security-Policy forbids to evaluate a string.
-SETTLED = "() => window.pointcloudViewer?.idle || window.pointcloudViewer?.error"
 FRAMES = """() => new Promise((done) => {
   let left = 60;
   const next = () => (left-- ? requestAnimationFrame(next) : done());
   next();
 })"""
-
-RED, GREEN, BLUE = (200, 30, 40), (30, 180, 60), (40, 80, 220)
 
 
 @dataclass
@@ -80,54 +71,10 @@ def serve(server: Server) -> Iterator[Server]:
         httpd.shutdown()
 
 
-@dataclass(frozen=True)
-class Wall:
-    """A wall of 2 x 2 in the plane z = 0, seen along +z with y down: red left, green right, blue on top."""
-
-    positions: npt.NDArray[np.float64]
-    colours: npt.NDArray[np.uint8]
-
-    @classmethod
-    def build(cls, *, points: int = 60_000, offset: float = 0.0) -> "Wall":
-        positions = np.random.default_rng(1).uniform(-1, 1, (points, 3))
-        positions[:, 2] = 0
-        x, y = positions[:, 0], positions[:, 1]
-        colours = np.where((x < 0)[:, None], RED, GREEN)
-        colours = np.where((y < -0.5)[:, None], BLUE, colours)
-        return cls(positions + offset, colours.astype(np.uint8))
-
-    @staticmethod
-    def view(offset: float = 0.0) -> dict[str, object]:
-        return {
-            "title": "Wall",
-            "up": [0, -1, 0],
-            "position": [offset, offset, offset - 3],
-            "target": [offset] * 3,
-        }
-
-
-def lay_out(folder: Path, page: Path, wall: Wall, *, encoding: Encoding = Encoding.BROTLI) -> Path:
-    shutil.copytree(page, folder, dirs_exist_ok=True)
-    write_octree(wall.positions, wall.colours, folder, encoding=encoding)
-    return folder
-
-
 def settle(page: Page, server: Server) -> None:
     page.on("pageerror", lambda error: pytest.fail(f"the page threw an error that it does not show: {error}"))
     page.goto(server.url)
     page.wait_for_function(SETTLED, timeout=SETTLE_MS)
-
-
-def pixels(page: Page) -> npt.NDArray[np.uint8]:
-    return np.asarray(Image.open(BytesIO(page.screenshot(timeout=SETTLE_MS))).convert("RGB"))
-
-
-def colour_around(picture: npt.NDArray[np.uint8], x: int, y: int) -> list[int]:
-    return [int(c) for c in np.median(picture[y - 15 : y + 15, x - 15 : x + 15].reshape(-1, 3), axis=0)]
-
-
-def close(colour: list[int], expected: tuple[int, int, int]) -> bool:
-    return max(abs(a - b) for a, b in zip(colour, expected, strict=True)) <= 3
 
 
 @pytest.mark.parametrize("encoding", Encoding)
@@ -150,6 +97,47 @@ def test_points_show_in_their_colours_at_their_places(
     assert close(colour_around(picture, 560, 350), GREEN)
     assert close(colour_around(picture, 480, 300 - 130), BLUE)
     assert max(colour_around(picture, 900, 550)) < 60
+
+
+def test_the_panel_tells_scale_place_and_how_good_the_reconstruction_is(
+    tmp_path: Path, viewer_page: Path, page: Page
+) -> None:
+    wall = Wall.build()
+    folder = lay_out(tmp_path, viewer_page, wall)
+    (folder / "view.json").write_text(json.dumps({**wall.view(), "units": "metres"}))
+    report = {
+        "figures": {"imagesRegistered": 15, "imagesUsable": 16, "meanReprojectionError": 0.374},
+        "georeference": {
+            "origin": {"latitude": 46.84266, "longitude": -91.994003, "altitude": 0},
+            "crs": "EPSG:32615",
+            "residuals": {"rms": 0.437},
+        },
+        "removed": {"uncertain": 7, "lonely": 29},
+    }
+    (folder / "report.json").write_text(json.dumps(report))
+    with serve(Server(folder)) as server:
+        settle(page, server)
+        expect(page.locator("#extent")).to_have_text(re.compile(r"^[\d.]+( \S [\d.]+){2}\sm$"))
+        page.get_by_text("Report", exact=True).click()
+        rows = page.locator("#report-rows")
+        expect(rows).to_have_text(
+            "Photos15 of 16Reprojection error0.37 pxOutliers removed36"
+            "GPS residual0.44 mOrigin46.842660, -91.994003MapEPSG:32615"
+        )
+        page.get_by_role("link", name="All of it").click()
+        page.wait_for_url("**/report.json")
+
+
+def test_without_a_report_nothing_is_said_of_one_and_no_unit_of_a_scale_that_is_not_known(
+    tmp_path: Path, viewer_page: Path, page: Page
+) -> None:
+    wall = Wall.build()
+    folder = lay_out(tmp_path, viewer_page, wall)
+    (folder / "view.json").write_text(json.dumps({**wall.view(), "units": "arbitrary"}))
+    with serve(Server(folder)) as server:
+        settle(page, server)
+        expect(page.locator("#extent")).to_have_text(re.compile("in no known unit$"))
+        expect(page.locator("#report")).to_be_hidden()
 
 
 def test_without_a_view_the_whole_cloud_is_in_the_frame(tmp_path: Path, viewer_page: Path, page: Page) -> None:

@@ -11,7 +11,8 @@ import yaml
 
 from pointcloud_api.crd import custom_resource_definition
 from pointcloud_api.stages import IngestLimits
-from pointcloud_operator.model.config import InstallConfig
+from pointcloud_gateway.settings import Settings
+from pointcloud_operator.model.config import InstallConfig, RetentionConfig, StageConfig
 from tools.cluster.build import programs
 from tools.images import IMAGES
 
@@ -54,6 +55,17 @@ def pods(documents: list[Json]) -> Iterator[Json]:
         yield deployment["spec"]["template"]["spec"]
 
 
+def gateway_environment(documents: list[Json]) -> dict[str, str]:
+    """The gateway's variables; for one from a Secret, `<secret>/<key>`."""
+    (gateway,) = (d for d in of_kind(documents, "Deployment") if "gateway" in d["metadata"]["name"])
+    (container,) = gateway["spec"]["template"]["spec"]["containers"]
+    found = {}
+    for entry in container["env"]:
+        reference = entry.get("valueFrom", {}).get("secretKeyRef", {})
+        found[entry["name"]] = entry.get("value", "/".join((reference.get("name", ""), reference.get("key", ""))))
+    return found
+
+
 def test_the_crd_is_the_generated_one_and_outlives_the_release(render: Render) -> None:
     (found,) = of_kind(render(), "CustomResourceDefinition")
     generated = json.loads(json.dumps(custom_resource_definition()))
@@ -76,6 +88,36 @@ def test_the_operator_accepts_its_configuration(render: Render) -> None:
     assert accepted.store_url == "http://clouds-pointcloud-operator-store.apps.svc:8081"
     assert accepted.ingest_limits == IngestLimits()
     assert accepted.stages.reconstruct.gpu.resources.limits == {"nvidia.com/gpu": 1}
+
+
+def test_every_setting_of_the_operator_is_a_value_of_the_chart(render: Render) -> None:
+    (found,) = of_kind(render(), "ConfigMap")
+    written = yaml.safe_load(found["data"]["config.yaml"])
+    assert set(written) == {field.alias for field in InstallConfig.model_fields.values()}
+    fields = {field.alias for field in StageConfig.model_fields.values()}
+    assert all(fields <= set(stage) for stage in written["stages"].values())
+
+
+def test_ended_jobs_are_kept_as_long_as_the_values_say(render: Render) -> None:
+    assert config(render()).retention == RetentionConfig()
+    kept = config(render(retention={"succeededSeconds": 604800})).retention
+    assert kept == RetentionConfig(succeeded_seconds=604_800)
+
+
+def test_two_operators_wait_for_one_lease_and_are_not_drained_at_once(render: Render) -> None:
+    rendered = render()
+    (operator,) = (d for d in of_kind(rendered, "Deployment") if "gateway" not in d["metadata"]["name"])
+    assert operator["spec"]["replicas"] == 2
+    (container,) = operator["spec"]["template"]["spec"]["containers"]
+    assert "POINTCLOUD_NAMESPACE" in {variable["name"] for variable in container["env"]}
+    (budget,) = of_kind(rendered, "PodDisruptionBudget")
+    assert budget["spec"]["selector"] == operator["spec"]["selector"]
+    assert not of_kind(render(operator={"replicas": 1}), "PodDisruptionBudget")
+
+
+def test_metrics_are_announced_where_the_prometheus_operator_is(render: Render) -> None:
+    assert not of_kind(render(), "PodMonitor")
+    assert of_kind(render(operator={"podMonitor": True}), "PodMonitor")
 
 
 def test_services_answer_at_the_names_that_the_configuration_gives(render: Render) -> None:
@@ -142,9 +184,54 @@ def test_the_store_lies_on_a_claim_of_ones_own_where_one_is_named(render: Render
 
 def test_the_store_lets_the_operator_read_and_the_operator_shows_it_a_token(render: Render) -> None:
     documents = render()
-    environment = {e["name"]: e["value"] for pod in pods(documents) for c in pod["containers"] for e in c["env"]}
-    assert environment["POINTCLOUD_STORE_READERS"] == "system:serviceaccount:apps:clouds-pointcloud-operator"
+    assert gateway_environment(documents)["POINTCLOUD_STORE_READERS"] == (
+        "system:serviceaccount:apps:clouds-pointcloud-operator"
+    )
     assert "'audience': 'pointcloud-store'" in str(list(pods(documents)))
+
+
+def test_the_gateway_accepts_its_settings(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment = gateway_environment(render(gateway={"hostPort": 30080, "uploads": {"maxFiles": 7}}))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    settings = Settings(_env_file=None)
+    known = {f"POINTCLOUD_{field.upper()}" for field in Settings.model_fields}
+    assert environment.keys() <= known, "the chart sets what the gateway does not know"
+    assert settings.max_files == 7
+    assert settings.external_url == "http://localhost:30080"
+    assert settings.max_job_bytes == Settings.model_fields["max_job_bytes"].default
+    assert settings.anonymous_viewing is True
+    assert settings.database == "sqlite+aiosqlite:////data/archive.db"
+
+
+def test_what_is_secret_comes_from_secrets(render: Render) -> None:
+    documents = render(
+        gateway={"databaseSecret": "db", "signingKeySecret": "sign", "apiKeysSecret": "keys"},
+        store={"url": "s3://clouds", "credentialsSecret": "bucket"},
+    )
+    environment = gateway_environment(documents)
+    assert environment["POINTCLOUD_DATABASE"] == "db/url"
+    assert environment["POINTCLOUD_SIGNING_KEY"] == "sign/key"
+    assert environment["POINTCLOUD_STORE"] == "s3://clouds"
+    assert of_kind(documents, "PersistentVolumeClaim") == []
+    text = str(list(pods(documents)))
+    assert "'secretName': 'keys'" in text
+    assert "{'secretRef': {'name': 'bucket'}}" in text
+
+
+def test_live_logs_need_a_right_that_can_be_withheld(render: Render) -> None:
+    def rules(documents: list[Json]) -> str:
+        return str([r["rules"] for r in of_kind(documents, "ClusterRole") if r["metadata"]["name"].endswith("gateway")])
+
+    assert "pods/log" in rules(render())
+    assert "pods" not in rules(render(gateway={"liveLogs": False}))
+
+
+def test_several_gateways_share_a_store_and_an_archive(render: Render) -> None:
+    shared = render(gateway={"replicas": 3, "databaseSecret": "db"}, store={"accessModes": ["ReadWriteMany"]})
+    (gateway,) = (d for d in of_kind(shared, "Deployment") if "gateway" in d["metadata"]["name"])
+    assert gateway["spec"]["replicas"] == 3
+    assert "strategy" not in gateway["spec"]
 
 
 @pytest.mark.parametrize(
@@ -157,6 +244,9 @@ def test_the_store_lets_the_operator_read_and_the_operator_shows_it_a_token(rend
         ({"stages": {"reconstruct": {"gpus": 2}}}, "gpus"),
         ({"stages": {"ingest": {"resources": {"limits": {"memory": "lots"}}}}}, "/stages/ingest/resources"),
         ({"gateway": {"ingress": {"enabled": True}}}, "gateway.ingress.host: name the host"),
+        ({"gateway": {"replicas": 2, "databaseSecret": "db"}}, "gateway.replicas: more than one need a store"),
+        ({"gateway": {"replicas": 2}, "store": {"url": "s3://clouds"}}, "gateway.replicas: more than one need an arch"),
+        ({"store": {"url": "ftp://clouds"}}, "/store/url"),
     ],
 )
 def test_wrong_values_are_refused_by_name(render: Render, values: Json, named: str) -> None:
