@@ -31,6 +31,21 @@ test: $(READY) ## Set everything up, then lint, unit, integration and end-to-end
 unit: $(READY) ## Unit tests alone
 	@$(PY) -m pytest tests/unit $(PYTEST_ARGS)
 
+.PHONY: fuzz
+fuzz: $(READY) ## Random lives of jobs, another seed each time (LIVES=20000: about 30 minutes of processor time)
+	@POINTCLOUD_FUZZ=$(or $(LIVES),20000) $(PY) -m pytest -q tests/unit/operator/test_decide_properties.py
+
+.PHONY: faults
+faults: $(READY) ## Every fault at every point, more than an hour; `make reliability` takes every point with one fault
+	@POINTCLOUD_ALL_FAULTS=1 $(PY) -m pytest -m "" tests/integration/operator/faults tests/integration/operator/test_properties.py $(PYTEST_ARGS)
+
+.PHONY: reliability
+reliability: $(READY) ## Inject faults at every point, half an hour; write what was survived into docs/reliability.md
+	@$(PY) -m tools.prepare
+	@rm -rf $(CACHE)/faults && POINTCLOUD_FAULTS=$(CACHE)/faults $(PY) -m pytest -m "" tests/unit/operator \
+	  tests/integration/operator tests/e2e/test_faults.py $(PYTEST_ARGS)
+	@$(PY) -m tools.reliability $(CACHE)/faults docs/reliability.md
+
 .PHONY: lint
 lint: $(READY) ## ruff, mypy, import-linter, shellcheck, helm lint, drift of generated files
 	@$(PY) -m tools.lint
@@ -59,6 +74,14 @@ images: $(READY) ## Build the images whose inputs changed (NAMES="colmap-cuda12"
 install: $(READY) ## Build what changed and install or update the chart on the local cluster
 	@$(PY) -m tools.install
 
+.PHONY: gateway-url
+gateway-url: $(READY) ## Print the address of the local cluster's REST service and web page, alone
+	@$(PY) -m tools.gateway url
+
+.PHONY: gateway-token
+gateway-token: $(READY) ## Print a token that it accepts for a day, alone
+	@$(PY) -m tools.gateway token
+
 .PHONY: crds
 crds: $(READY) ## Generate the CustomResourceDefinition and the kustomize manifests
 	@$(PY) -m tools.generate
@@ -71,7 +94,8 @@ lock: $(READY) ## Pin the dependencies of every image and of the development env
 venv: $(READY) ## Print the path of the development environment, alone
 	@echo $(VENV)
 
-$(READY): requirements/dev.txt
+# Without prerequisites: its name says what it was made from, and the files of a new clone are newer than it.
+$(READY):
 	@echo "Python packages for development: about a minute, once (into $(VENV))" >&2
 	@mkdir -p $(CACHE) && exec 9>$(VENV).lock && flock 9 && if [ ! -e $@ ]; then \
 	  $(PYTHON) -m venv --clear $(VENV) && \

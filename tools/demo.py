@@ -98,6 +98,7 @@ def main() -> None:
     except (ClusterError, ImageError, KubectlError) as error:
         sys.exit(f"the demo stopped: {error}")
     print(f"\nDone after {time.monotonic() - begun:.0f} s. Open this in a browser on this machine:\n\n    {url}\n")
+    print(f"Web page:     {url.partition('/potree/')[0]}/  (sign in with what `make -s gateway-token` prints)")
     print("Look around:  export KUBECONFIG=$(make -s kubeconfig); kubectl get pcj -A")
     print("Your photos:  make demo PHOTOS=path/to/folder")
     print("Clean up:     make cluster-down")

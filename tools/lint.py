@@ -5,12 +5,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tools import generate, viewer
+from tools import generate, pages
 from tools.cluster.build import programs
 
 CODE = ("operator", "images", "tools", "tests")
 PACKAGES = (
     "operator/pointcloud_api",
+    "operator/pointcloud_kube",
+    "operator/pointcloud_net",
     "operator/pointcloud_operator",
     "tools",
     "tests",
@@ -20,14 +22,6 @@ PACKAGES = (
 
 def _run(*command: str | Path) -> Callable[[], bool]:
     return lambda: subprocess.run(command, check=False).returncode == 0
-
-
-def _viewer() -> bool:
-    try:
-        viewer.npm("run", "check")
-    except subprocess.CalledProcessError:
-        return False
-    return True
 
 
 def checks() -> dict[str, Callable[[], bool]]:
@@ -41,7 +35,8 @@ def checks() -> dict[str, Callable[[], bool]]:
         "import-linter": _run(scripts / "lint-imports", "--no-cache"),
         "shellcheck": _run(scripts / "shellcheck", ".ci/run"),
         "helm lint": _run(programs() / "helm", "lint", "--strict", "--quiet", "charts/pointcloud-operator"),
-        "viewer": _viewer,
+        "viewer": pages.VIEWER.check,
+        "web page": pages.WEB.check,
     }
 
 

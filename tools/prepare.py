@@ -2,7 +2,7 @@
 
 import sys
 
-from tools import debian, install, viewer
+from tools import debian, install, pages, s3
 from tools.cluster.console import say
 from tools.cluster.errors import ClusterError
 from tools.images import ImageError
@@ -13,12 +13,14 @@ PROGRAMS = {"chromium": "chromium"}
 
 def main() -> int:
     """The command line; the exit status is 1 where something cannot be had."""
-    say("The first run builds Kubernetes, the images and the tools, about 11 minutes on 2 cores; later ones do not.")
-    say("The checks and tests themselves take about 14 minutes.")
+    say("The first run builds Kubernetes, the images and the tools, about 14 minutes on 2 cores; later ones do not.")
+    say("The checks and tests themselves take about 40 minutes.")
     try:
         debian.install(debian.missing(PROGRAMS), purpose="looking at pages")
-        viewer.page()
+        pages.VIEWER.built()
+        pages.WEB.built()
         install.install()
+        s3.MODULE.programs()
     except (ClusterError, ImageError, KubectlError) as error:
         say(f"error: {error}")
         return 1

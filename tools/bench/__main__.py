@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("store", "handover", "potree")
+BENCHMARKS = ("store", "gateway", "handover", "checkpoint", "quality", "potree")
 
 
 def main() -> int:

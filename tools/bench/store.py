@@ -27,8 +27,8 @@ from typing import IO, Final
 
 import uvicorn
 
-from pointcloud_gateway.main import server_config
 from pointcloud_gateway.objects import Objects
+from pointcloud_gateway.server import listen, server_config
 from pointcloud_gateway.store.app import build_store_app
 from pointcloud_gateway.store.authorisation import Identity, Policy
 
@@ -136,7 +136,7 @@ def _serve_store(folder: Path, announce: Connection) -> None:
         return Identity("system:serviceaccount:bench:default", "bench", "pod")
 
     app = build_store_app(Objects.open(folder.as_uri()), authenticate, Policy())
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listen(0, "127.0.0.1") as listener:
         announce.send(listener.getsockname()[1])
         asyncio.run(uvicorn.Server(server_config(app)).serve(sockets=[listener]))
 

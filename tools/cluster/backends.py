@@ -6,13 +6,14 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
+from pointcloud_api.stages import POD_UID_VARIABLE
 from tools.cluster import build, kind
 from tools.cluster.console import say
 from tools.cluster.controlplane import ControlPlane, remembered_endpoints
 from tools.cluster.errors import ClusterError
 from tools.cluster.host import command
 from tools.cluster.node import Node
-from tools.cluster.processes import Daemon
+from tools.cluster.processes import Daemon, kill_and_wait, named, pids_with
 
 CHOICE_VARIABLE = "POINTCLOUD_CLUSTER"
 _CHOICES = ("kubeconfig", "kind", "modules")
@@ -42,11 +43,25 @@ class Cluster(Protocol):
     def status(self) -> list[str]:
         """What there is to say of it, a line each."""
 
+    def kill(self, component: str) -> None:
+        """SIGKILL the program of that name, such as kubelet, containerd, kube-apiserver or etcd; `up` mends it."""
+
+    def kill_pod(self, uid: str) -> None:
+        """SIGKILL the processes of a stage's pod, as no signal handler of theirs can tell."""
+
 
 class ModulesNode(Node):
     """The node built from Kubernetes' Go modules."""
 
     host_ip = "127.0.0.1"
+
+    def kill(self, component: str) -> None:
+        """SIGKILL one of the daemons."""
+        named(component, self.daemons()).kill()
+
+    def kill_pod(self, uid: str) -> None:
+        """SIGKILL what carries the pod's uid in its environment: containers of this node are processes of this host."""
+        kill_and_wait(pids_with(POD_UID_VARIABLE, uid))
 
     def status(self) -> list[str]:
         """Each component with its process."""
@@ -71,6 +86,14 @@ class DetachedControlPlane:
         """Kill its components and remove its data."""
         self._control_plane.stop()
         shutil.rmtree(self._control_plane.directory)
+
+    def kill(self, component: str) -> None:
+        """SIGKILL one of its components."""
+        self._control_plane.kill(component)
+
+    def kill_pod(self, uid: str) -> None:
+        """Refuse: there is no node."""
+        raise ClusterError(f"cannot kill the pod {uid}: a control plane alone runs no containers")
 
     def load(self, archive: Path, references: list[str]) -> None:
         """Refuse: there is no node."""
@@ -106,6 +129,14 @@ class GivenCluster:
             f"cannot load {archive} on the nodes of {self.kubeconfig}: push {', '.join(references)} to a registry"
             " from which that cluster can pull"
         )
+
+    def kill(self, component: str) -> None:
+        """Refuse: it is not ours to harm."""
+        raise ClusterError(f"will not kill {component} of {self.kubeconfig}: that cluster is not ours")
+
+    def kill_pod(self, uid: str) -> None:
+        """Refuse: its nodes are not ours to reach."""
+        raise ClusterError(f"cannot reach the processes of the pod {uid} on the nodes of {self.kubeconfig}")
 
     def status(self) -> list[str]:
         """Its nodes."""

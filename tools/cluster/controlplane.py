@@ -19,7 +19,7 @@ from typing import Self
 from tools.cluster import build
 from tools.cluster.api import ApiServer
 from tools.cluster.pki import CertificateAuthority
-from tools.cluster.processes import Daemon, wait_until
+from tools.cluster.processes import Daemon, named, wait_until
 
 SERVICE_SUBNET = "10.214.0.0/20"
 SERVICE_ADDRESS = "10.214.0.1"  # where pods find the API server: the subnet's first, always
@@ -160,10 +160,7 @@ class ControlPlane:
             daemon.kill()
 
     def _named(self, name: str) -> Daemon:
-        by_name = {daemon.name: daemon for daemon in self.daemons()}
-        if name not in by_name:
-            raise ValueError(f"no component {name!r}; there are {', '.join(by_name)}")
-        return by_name[name]
+        return named(name, self.daemons())
 
     def _issue_apiserver_certificate(self) -> tuple[Path, Path]:
         service = "kubernetes.default.svc.cluster.local"

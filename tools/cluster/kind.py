@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from pointcloud_api.stages import POD_UID_VARIABLE
 from tools.cluster import build, gpu
 from tools.cluster.console import say
 from tools.cluster.errors import ClusterError
@@ -94,6 +95,16 @@ class Kind:
     def status(self) -> list[str]:
         """What there is to say of it, a line each."""
         return command(["docker", "ps", "--all", "--filter", f"name={_NODE}"]).splitlines()
+
+    def kill(self, component: str) -> None:
+        """SIGKILL one of the node's programs; systemd and the kubelet start them again."""
+        command(["docker", "exec", _NODE, "pkill", "-KILL", "-x", component])
+
+    def kill_pod(self, uid: str) -> None:
+        """SIGKILL what carries the pod's uid in its environment: containers of the node are processes of its own."""
+        has_uid = f"grep -qzx {POD_UID_VARIABLE}={uid} $process/environ 2>/dev/null"
+        script = f"for process in /proc/[0-9]*; do if {has_uid}; then kill -KILL ${{process#/proc/}}; fi; done"
+        command(["docker", "exec", _NODE, "sh", "-c", script])
 
     def _config(self) -> list[str]:
         return ["--kubeconfig", str(self.kubeconfig)]

@@ -4,6 +4,7 @@ A program is remembered in a record beside its log. A process is ours when its i
 moment it started all match the record: an id alone is given again to strangers.
 """
 
+import contextlib
 import ctypes
 import hashlib
 import json
@@ -159,6 +160,25 @@ def kill_and_wait(pids: Sequence[int]) -> None:
         what="killed processes to end",
         seconds=30,
     )
+
+
+def named(name: str, daemons: Sequence[Daemon]) -> Daemon:
+    """The daemon of that name; ValueError says which there are."""
+    by_name = {daemon.name: daemon for daemon in daemons}
+    if name not in by_name:
+        raise ValueError(f"no component {name!r}; there are {', '.join(by_name)}")
+    return by_name[name]
+
+
+def pids_with(variable: str, value: str) -> list[int]:
+    """Ids of the processes of this machine that were started with the variable at that value. Needs root."""
+    wanted = f"{variable}={value}".encode()
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended
+            if wanted in environment.read_bytes().split(b"\0"):
+                found.append(int(environment.parent.name))
+    return found
 
 
 def wait_until(
