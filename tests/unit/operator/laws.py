@@ -32,7 +32,6 @@ class Laws:
     """When the last file did."""
     shown: str | None = None
     """The key that the address shows."""
-    published_at: datetime | None = None
     finalizer_when_deleted: bool = False
     answers: str | None = None
     """What `observedSpec` was, so that a new run is known from its being another."""
@@ -42,7 +41,7 @@ class Laws:
 
     def forget_the_status(self) -> None:
         """It has been wiped: a run begins that knows of none before."""
-        self.ended = self.shown = self.published_at = self.answers = None
+        self.ended = self.shown = self.answers = None
         self.percent = 0
 
     # Of a decision, before it is carried out.
@@ -52,6 +51,7 @@ class Laws:
         if decision.create:
             self._of_what_is_created(decision.create, decision.status)
         self._of_what_is_said(decision, view.job.status)
+        self._of_what_is_to_go(decision.status, view.job.status)
         for prefix in decision.erase:
             self._of_what_is_erased(prefix)
         if decision.remove:
@@ -106,6 +106,16 @@ class Laws:
         if self.world.job.spec.suspend and not self.world.deleting:
             assert becomes in {Phase.SUSPENDED, Phase.SUCCEEDED, Phase.FAILED}
 
+    def _of_what_is_to_go(self, becomes: PointcloudJobStatus, was: PointcloudJobStatus) -> None:
+        """What gets a time to be removed at gets it as something else is published, and the whole grace with it."""
+        had = {(entry.name, entry.key): entry.remove_at for entry in was.superseded}
+        new = [entry for entry in becomes.superseded if entry.remove_at not in {None, had.get((entry.name, entry.key))}]
+        if new:
+            assert becomes.phase is Phase.SUCCEEDED, "nothing is published instead"
+            assert not {(entry.name, entry.key) for entry in new} & {(each.name, each.key) for each in becomes.stages}
+            removed_at = {entry.remove_at for entry in new}
+            assert removed_at == {self.world.now + timedelta(seconds=self.world.config.superseded_seconds)}
+
     def _of_what_is_erased(self, prefix: str) -> None:
         """Only what is deleted with its PointcloudJob, or what something else has been published instead of."""
         world = self.world
@@ -119,8 +129,6 @@ class Laws:
         assert world.status.phase is Phase.SUCCEEDED
         assert not asks_anew(world.job), "the change is not published yet"
         assert (entry.name, entry.key) not in set(self.current())
-        assert self.published_at is not None
-        assert world.now >= self.published_at + timedelta(seconds=world.config.superseded_seconds)
 
     # Of what a whole decision leaves, taken on what there is.
 
@@ -191,7 +199,7 @@ class Laws:
         if status.published != self.shown:
             assert status.phase is Phase.SUCCEEDED, "another cloud is shown before it is there"
             assert status.published == status.stages[-1].key
-            self.shown, self.published_at = status.published, self.world.now
+            self.shown = status.published
         assert (status.published is None) == (status.url is None)
         if status.phase is Phase.SUCCEEDED:
             assert status.published == status.stages[-1].key

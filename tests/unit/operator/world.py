@@ -254,6 +254,7 @@ class World:
         """The status is written."""
         if self.gone:
             return
+        self.memory.erased = frozenset()
         if decision.status.progress != self.status.progress:
             self.memory.progress_written = self.now
         stored = self._with().model_copy(update={"status": decision.status})
