@@ -13,10 +13,10 @@ import pytest
 
 from pointcloud_api.crd import custom_resource_definition
 from pointcloud_api.names import API_VERSION, GROUP, KIND, PLURAL, VERSION
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tools.cluster.controlplane import ControlPlane
 
 Json = dict[str, Any]
-PATIENCE_SECONDS = 60
 _PAUSE = Event()
 T = TypeVar("T")
 

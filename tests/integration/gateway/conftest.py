@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.integration.conftest import Api, until
 from tests.integration.gateway.jobs import JobResource
 from tests.integration.gateway.rest import RestJob
@@ -91,7 +92,9 @@ def api(api: Api, control_plane: ControlPlane) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, verify=trust, event_hooks={"response": [_expect_success]}) as session:
         for namespace in ("a", "b"):
             session.post("/api/v1/namespaces", json={"metadata": {"name": namespace}})
-            wait_until(partial(_has_account, session, namespace), what="the default service account", seconds=30)
+            wait_until(
+                partial(_has_account, session, namespace), what="the default service account", seconds=PATIENCE_SECONDS
+            )
         yield session
 
 

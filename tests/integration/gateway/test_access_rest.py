@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.integration.gateway.conftest import Gateway, run_gateway
 from tests.integration.gateway.rights import EDITING, VIEWING, Account, bearer, grant
 from tools.cluster.controlplane import ControlPlane
@@ -114,13 +115,15 @@ def test_an_api_key_works_until_it_is_taken_out_of_its_secret(
     wait_until(
         lambda: client.post("/jobs", json={}, headers=turntable).status_code == 201,
         what="the role to count",
-        seconds=30,
+        seconds=PATIENCE_SECONDS,
     )
     made = client.get("/jobs", headers=turntable).json()["items"][0]
     assert made["owner"] == "pointcloud:api-key:turntable"
     (keys / "turntable").write_text(NEXT_KEY)
     wait_until(
-        lambda: client.get("/jobs", headers=turntable).status_code == 401, what="the old key to be refused", seconds=30
+        lambda: client.get("/jobs", headers=turntable).status_code == 401,
+        what="the old key to be refused",
+        seconds=PATIENCE_SECONDS,
     )
     assert client.delete(f"/jobs/{made['id']}", headers=bearer(NEXT_KEY)).status_code == 204
 

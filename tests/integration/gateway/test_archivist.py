@@ -29,11 +29,11 @@ from pointcloud_gateway.uploads.records import Records
 from pointcloud_gateway.webhooks.webhooks import Webhooks
 from pointcloud_kube.api import ApiServer
 from tests.fixtures.jobs import BEGINNING, make_job
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.fixtures.postgres import Postgres
 from tests.integration.gateway.jobs import COLLECTION, JobResource
 from tools.cluster.controlplane import ControlPlane
 
-PATIENCE_SECONDS = 60
 HOOK = "https://example.com/hook"
 T = TypeVar("T")
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.integration.gateway.conftest import Gateway, run_gateway
 from tests.integration.gateway.jobs import JobResource
 from tools.cluster.controlplane import ControlPlane
 from tools.cluster.processes import wait_until
 
 KEY = "9d1e44b07c"
-PATIENCE_SECONDS = 30
 HOST = b"Host: gateway\r\n"
 
 
@@ -223,13 +223,21 @@ def test_who_reads_nothing_of_an_answer_does_not_keep_it(gateway: Gateway, job: 
     job.set_status(published=KEY)
     address = f"/potree/a/{job.name}/{KEY}/octree.bin"
     wait_until(
-        lambda: httpx.head(gateway.public + address).status_code == 200, what="the cloud to be shown", seconds=10
+        lambda: httpx.head(gateway.public + address).status_code == 200,
+        what="the cloud to be shown",
+        seconds=PATIENCE_SECONDS,
     )
     with connect(gateway) as wire:
         wire.sendall(b"GET " + address.encode() + b" HTTP/1.1\r\n" + HOST + b"\r\n")
         assert wire.recv(16)
-        wait_until(lambda: _open_files(gateway, "octree.bin") == 1, what="the transfer to begin", seconds=10)
-        wait_until(lambda: _open_files(gateway, "octree.bin") == 0, what="the transfer to be given up", seconds=60)
+        wait_until(
+            lambda: _open_files(gateway, "octree.bin") == 1, what="the transfer to begin", seconds=PATIENCE_SECONDS
+        )
+        wait_until(
+            lambda: _open_files(gateway, "octree.bin") == 0,
+            what="the transfer to be given up",
+            seconds=PATIENCE_SECONDS,
+        )
 
 
 def _open_files(gateway: Gateway, name: str) -> int:

@@ -9,6 +9,7 @@ import pytest
 
 from pointcloud_gateway.access.grants import KEY_PATH, Grants
 from pointcloud_gateway.job_ids import JobId
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.integration.gateway.conftest import Gateway, run_gateway
 from tests.integration.gateway.jobs import JobResource
 from tests.integration.gateway.rights import VIEWING, Account, bearer
@@ -57,7 +58,9 @@ def address(job: JobResource, visitor: httpx.Client, viewer: dict[str, str]) -> 
     job.set_status(published=KEY)
     address = f"/potree/a/{job.name}/"
     wait_until(
-        lambda: visitor.get(address, headers=viewer).status_code == 302, what="the cloud to be shown", seconds=10
+        lambda: visitor.get(address, headers=viewer).status_code == 302,
+        what="the cloud to be shown",
+        seconds=PATIENCE_SECONDS,
     )
     return address
 
@@ -121,7 +124,7 @@ def test_a_link_to_a_job_that_was_made_again_opens_nothing(
     wait_until(
         lambda: visitor.get(address, headers=viewer, follow_redirects=True).content == b"<p>another",
         what="the new job to be shown",
-        seconds=10,
+        seconds=PATIENCE_SECONDS,
     )
     assert visitor.get(link).status_code == 404
 
@@ -138,7 +141,9 @@ def test_links_work_where_everybody_may_look_too(
         job.set_status(published=KEY)
         link = Grants(signing_key.encode()).path(JobId("a", job.name), job.uid, expires=int(time.time()) + 60)
         wait_until(
-            lambda: httpx.get(f"{running.public}{link}index.html").content == b"<p>mine", what="the cloud", seconds=10
+            lambda: httpx.get(f"{running.public}{link}index.html").content == b"<p>mine",
+            what="the cloud",
+            seconds=PATIENCE_SECONDS,
         )
         assert not (running.folder / KEY_PATH).exists()
         job.delete()

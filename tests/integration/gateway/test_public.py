@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.integration.gateway.conftest import Gateway
 from tests.integration.gateway.jobs import JobResource
 from tools.cluster.processes import wait_until
@@ -37,7 +38,7 @@ Page = Callable[..., httpx.Response]
 
 
 def published(page: Page, key: str) -> None:
-    wait_until(lambda: page().headers.get("location") == f"{key}/", what=f"{key} to be shown", seconds=10)
+    wait_until(lambda: page().headers.get("location") == f"{key}/", what=f"{key} to be shown", seconds=PATIENCE_SECONDS)
 
 
 def test_the_address_leads_to_what_is_published(job: JobResource, page: Page) -> None:
@@ -61,7 +62,7 @@ def test_a_recreated_job_never_shows_its_predecessors_cloud(job: JobResource, pa
     published(page, KEY)
     job.recreate()
     job.set_status(published=KEY)
-    wait_until(lambda: page("metadata.json").content != b"old", what="the old cloud to go", seconds=10)
+    wait_until(lambda: page("metadata.json").content != b"old", what="the old cloud to go", seconds=PATIENCE_SECONDS)
     assert page(f"{KEY}/metadata.json").status_code == 404
     job.finish(KEY, {"metadata.json": b"new"})
     assert page("metadata.json").content == b"new"
@@ -90,7 +91,9 @@ def test_what_is_removed_is_gone_with_a_sentence_and_what_is_made_again_is_shown
 def test_an_unfinished_job_says_how_far_it_is(job: JobResource, page: Page) -> None:
     progress = {"percent": 41, "display": "41%", "message": "registered 7 of <18> images"}
     job.set_status(phase="Running", progress=progress)
-    wait_until(lambda: "registered" in page(headers=HTML).text, what="the progress to be seen", seconds=10)
+    wait_until(
+        lambda: "registered" in page(headers=HTML).text, what="the progress to be seen", seconds=PATIENCE_SECONDS
+    )
     answer = page(headers=HTML)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert "registered 7 of &lt;18&gt; images" in answer.text
@@ -109,7 +112,7 @@ def test_a_failed_job_says_why(job: JobResource, page: Page) -> None:
         "lastTransitionTime": "2026-01-01T00:00:00Z",
     }
     job.set_status(phase="Failed", conditions=[failed])
-    wait_until(lambda: page().status_code == 404, what="the failure to be seen", seconds=10)
+    wait_until(lambda: page().status_code == 404, what="the failure to be seen", seconds=PATIENCE_SECONDS)
     assert page().json()["detail"] == "The photos do not overlap."
 
 

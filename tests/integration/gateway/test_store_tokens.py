@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from pointcloud_api.names import STORE_AUDIENCE
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.integration.gateway.conftest import Gateway, run_gateway
 from tests.integration.gateway.rights import request_token
 from tools.cluster.controlplane import ControlPlane
@@ -128,7 +129,7 @@ def test_a_force_deleted_pod_that_goes_on_writing_harms_nobody(make_pod: MakePod
         wait_until(
             lambda: haunting.put(f"{ghost.folder()}/points.ply", content=b"more").status_code == 401,
             what="the ghost's token to be refused",
-            seconds=45,
+            seconds=PATIENCE_SECONDS,
         )
         assert session.get(f"{successor.folder()}/points.ply").content == b"whole"
         assert session.get(result).content == b"successor"
@@ -168,7 +169,11 @@ def test_an_upload_that_has_begun_ends_well_though_the_gateway_is_told_to_stop(
             assert connection.recv(4096).startswith(b"HTTP/1.1 100")  # accepted, and waiting for the body
             connection.sendall(b"12345")
             leaving.process.terminate()
-            wait_until(lambda: not _answers(leaving.public), what="the gateway to take no more requests", seconds=10)
+            wait_until(
+                lambda: not _answers(leaving.public),
+                what="the gateway to take no more requests",
+                seconds=PATIENCE_SECONDS,
+            )
             connection.sendall(b"67890")
             assert connection.recv(4096).startswith(b"HTTP/1.1 201")
         leaving.process.wait(timeout=10)
@@ -194,5 +199,7 @@ def test_without_an_api_server_a_new_token_is_asked_to_try_again(
             control_plane.restart("kube-apiserver")
         assert (answer.status_code, answer.json()["reason"]) == (503, "ClusterUnavailable")
         wait_until(
-            lambda: session.get(f"{pod.folder()}/x").status_code == 404, what="the API server to be asked", seconds=30
+            lambda: session.get(f"{pod.folder()}/x").status_code == 404,
+            what="the API server to be asked",
+            seconds=PATIENCE_SECONDS,
         )

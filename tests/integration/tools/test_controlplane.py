@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tools.cluster import build
 from tools.cluster.controlplane import ControlPlane
 from tools.cluster.errors import ClusterError
@@ -40,7 +41,7 @@ def test_two_side_by_side_know_nothing_of_each_other(cluster: ControlPlane, tmp_
 def test_its_controllers_make_the_pods_of_a_job(cluster: ControlPlane) -> None:
     kubectl(cluster, "create", "job", "work", "--image=anything")
     pods = "/api/v1/namespaces/default/pods?labelSelector=job-name%3Dwork"
-    wait_until(lambda: bool(cluster.api.get(pods)["items"]), what="the Job's pod", seconds=30)
+    wait_until(lambda: bool(cluster.api.get(pods)["items"]), what="the Job's pod", seconds=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize("component", ["etcd", "kube-apiserver"])
@@ -49,7 +50,7 @@ def test_objects_outlive_a_crash(cluster: ControlPlane, component: str) -> None:
     cluster.kill(component)
     cluster.restart(component)
     path = f"/api/v1/namespaces/default/configmaps/before-{component}-died"
-    wait_until(lambda: cluster.api.get(path) is not None, what="the object to be there again", seconds=30)
+    wait_until(lambda: cluster.api.get(path) is not None, what="the object to be there again", seconds=PATIENCE_SECONDS)
 
 
 def test_ensure_starts_what_has_died_and_nothing_else(cluster: ControlPlane) -> None:
@@ -95,4 +96,4 @@ def test_it_dies_with_the_process_that_started_it(tmp_path: Path) -> None:
         pids = [int(pid) for pid in owner.stdout.readline().split()]
         assert len(pids) == 4
         owner.send_signal(signal.SIGKILL)
-    wait_until(lambda: not any(map(process_identity, pids)), what="the components to end", seconds=10)
+    wait_until(lambda: not any(map(process_identity, pids)), what="the components to end", seconds=PATIENCE_SECONDS)

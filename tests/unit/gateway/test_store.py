@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from pointcloud_gateway.objects import CHUNK_BYTES, MAX_CREATE_BYTES
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tests.fixtures.store import OPERATOR_TOKEN, StoreServer
 from tools.cluster.processes import wait_until
 
@@ -86,8 +87,8 @@ def test_a_broken_upload_leaves_nothing(pod: httpx.Client, store_server: StoreSe
             f"Authorization: {pod.headers['Authorization']}\r\nContent-Length: {len(BIG)}\r\n\r\n"
         )
         connection.sendall(head.encode() + BIG[: 2 * CHUNK_BYTES])
-        wait_until(lambda: files(store_server.folder) != [], what="the upload to begin", seconds=10)
-    wait_until(lambda: files(store_server.folder) == [], what="the upload to be undone", seconds=10)
+        wait_until(lambda: files(store_server.folder) != [], what="the upload to begin", seconds=PATIENCE_SECONDS)
+    wait_until(lambda: files(store_server.folder) == [], what="the upload to be undone", seconds=PATIENCE_SECONDS)
     assert pod.get(f"{MINE}/x").status_code == 404
 
 

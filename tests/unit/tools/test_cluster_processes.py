@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.patience import PATIENCE_SECONDS
 from tools.cluster.errors import ClusterError
 from tools.cluster.processes import Daemon, process_identity, wait_until
 
@@ -66,7 +67,7 @@ def test_configuration_is_written_before_the_program_reads_it(tmp_path: Path) ->
     file = tmp_path / "etc" / "configuration"
     reader = Daemon(name="reader", argv=["cat", str(file)], directory=tmp_path, files={file: "what it says"})
     reader.restart(with_parent=True)
-    wait_until(lambda: reader.pid() is None, what="cat to end", seconds=10)
+    wait_until(lambda: reader.pid() is None, what="cat to end", seconds=PATIENCE_SECONDS)
     assert reader.log.read_text() == "what it says"
 
 
@@ -94,7 +95,7 @@ def test_a_program_outlives_the_command_that_started_it_only_when_told_to(tmp_pa
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     subprocess.run([sys.executable, "-c", script], env=environment, check=False)
     if with_parent:
-        wait_until(lambda: daemon.pid() is None, what="the program to end with its parent", seconds=10)
+        wait_until(lambda: daemon.pid() is None, what="the program to end with its parent", seconds=PATIENCE_SECONDS)
     else:
         assert daemon.pid() is not None
         daemon.kill()
