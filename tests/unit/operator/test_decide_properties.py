@@ -257,7 +257,7 @@ class Life(RuleBasedStateMachine):
         world.carry_out(decision, view=shown, steps=steps)
         self._note_the_end()
         if view is None and steps is None and not world.gone:
-            self.laws.of_outcome()
+            self.laws.of_outcome(decision)
             if not refused:
                 self._again(decision, shown)
 
