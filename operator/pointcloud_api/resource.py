@@ -35,6 +35,14 @@ class Georeferencing(StrEnum):
     NONE = "none"
 
 
+class Density(StrEnum):
+    """How dense the cloud is: points of features alone, or one for nearly every pixel that several photos show."""
+
+    SPARSE = "sparse"
+    DENSE = "dense"
+    AUTO = "auto"
+
+
 class ReconstructionExport(StrEnum):
     """Files of the reconstruction that are made on request."""
 
@@ -285,6 +293,10 @@ class ReconstructionSpec(ApiModel):
     mapper: Mapper = Mapper.INCREMENTAL
     """How photos are placed: incremental one after the other, global all at once, which is quicker with many photos
     and less tolerant of wrong matches."""
+    density: Density = Density.AUTO
+    """sparse gives the points by which the photos were placed, dense a point for nearly every pixel that several photos
+    show, which takes many times as long and a GPU; auto is dense where that can be had, and says in a warning where
+    not."""
     min_registered_percent: Annotated[int, Field(ge=0, le=100)] = 90
     """The condition PartialReconstruction is true when fewer of the usable photos than this are registered. The job
     completes all the same, and a change of this runs no stage again that has succeeded."""
@@ -601,6 +613,8 @@ class PointcloudJobStatus(ApiModel):
     """How many photos there are."""
     points: int | None = None
     """Points in the cloud."""
+    density: Annotated[str, Field(max_length=16)] | None = None
+    """What the cloud is: sparse or dense."""
     warnings: Annotated[tuple[Annotated[str, Field(max_length=1024)], ...], Field(max_length=16)] = ()
     """What the user should know though nothing failed, such as photos that could not be read."""
     start_time: Time | None = None

@@ -16,6 +16,7 @@ from pointcloud_api.names import StageName, stage_prefix
 from pointcloud_api.resource import (
     CameraModel,
     CameraSharing,
+    Density,
     Encoding,
     Georeferencing,
     Mapper,
@@ -112,6 +113,7 @@ class ReconstructSettings(_Strict):
     matching: Matching = Matching.AUTO
     mapper: Mapper = Mapper.INCREMENTAL
     georeference: Georeferencing = Georeferencing.AUTO
+    density: Density = Density.AUTO
     exports: tuple[ReconstructionExport, ...] = ()
     camera_model: CameraModel = CameraModel.SIMPLE_RADIAL
     camera_sharing: CameraSharing = CameraSharing.AUTO
@@ -240,6 +242,9 @@ class Figures(_Strict):
     """Photos whose features an earlier attempt or an earlier run had extracted."""
     models: int | None = None
     points: int | None = None
+    """Of the cloud."""
+    density: str | None = None
+    """What the cloud is: sparse or dense."""
     mean_reprojection_error: float | None = None
     """Pixels."""
     mean_track_length: float | None = None

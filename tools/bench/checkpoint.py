@@ -20,7 +20,7 @@ from unittest.mock import patch
 from PIL import Image
 
 from pointcloud_api.names import StageName
-from pointcloud_api.resource import Quality
+from pointcloud_api.resource import Density, Quality
 from pointcloud_api.stages import (
     PHOTO_MANIFEST,
     REPORT_FILE,
@@ -90,7 +90,7 @@ def measure(entry: str, key: str, quality: Quality, store: StoreServer, scratch:
         attempt=1,
         store_url=store.url,
         upstream="photos",
-        settings=ReconstructSettings(quality=quality),
+        settings=ReconstructSettings(quality=quality, density=Density.SPARSE),
         device="cpu",
     )
     before = os.times()

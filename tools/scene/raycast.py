@@ -349,11 +349,44 @@ def _smooth_edges(solids: Solids, view: _View, image: FloatArray, edges: IndexAr
                     image[row, column, channel] += colour[channel] / _EDGE_RAYS**2
 
 
+@njit(nogil=True, cache=True)
+def _measure(solids: Solids, view: _View, depths: FloatArray, normals: FloatArray) -> None:
+    """Fill in what the rays through the pixels' centres meet: depth, and the normal in the world."""
+    height, width = depths.shape
+    for row in range(height):
+        among = _along_row(solids, view, row)
+        for column in range(width):
+            direction = _ray(view, column + 0.5, row + 0.5)
+            i, t = _hit(solids, among, view.centre, direction)
+            if i == _NOTHING:
+                continue
+            x, y, z = t * direction[0], t * direction[1], t * direction[2]
+            point = (view.centre[0] + x, view.centre[1] + y, view.centre[2] + z)
+            local = _into(solids.axes[i], *_offset(solids.centre, i, point))
+            normals[row, column] = _into(solids.axes[i].T, *_normal(solids.kind[i], solids.size[i], local))
+            depths[row, column] = _into(view.rotation, x, y, z)[2]
+
+
+def measure(solids: Solids, camera: Camera) -> tuple[FloatArray, FloatArray]:
+    """Give the depth in metres along the camera's axis (height, width), and the outward normals (height, width, 3).
+
+    Where the camera sees the sky, all are zero.
+    """
+    depths = np.zeros((camera.height, camera.width))
+    normals = np.zeros((camera.height, camera.width, 3))
+    _measure(solids, _view(camera), depths, normals)
+    return depths, normals
+
+
+def _view(camera: Camera) -> _View:
+    return _View(np.array(camera.rotation), camera.centre, camera.focal, camera.principal_point)
+
+
 def cast(solids: Solids, camera: Camera) -> FloatArray:
     """Give what the camera sees, (height, width, 3), in linear colour where 1 is white; brighter is possible."""
     image = np.empty((camera.height, camera.width, 3))
     edges = np.empty((camera.height, camera.width), np.int64)
-    view = _View(np.array(camera.rotation), camera.centre, camera.focal, camera.principal_point)
+    view = _view(camera)
     _cast(solids, view, image, edges)
     _smooth_edges(solids, view, image, edges)
     return image

@@ -19,6 +19,7 @@ from pointcloud_api.stages import (
     Artefact,
     OutputManifest,
 )
+from pointcloud_colmap.dense_cloud import DenseCloud
 from pointcloud_colmap.laz import write_laz
 from pointcloud_colmap.observations import Observations
 from pointcloud_colmap.placement import Placement
@@ -29,15 +30,16 @@ from pointcloud_colmap.view import View
 from pointcloud_stage import Reporter
 from pointcloud_stage.store import sha256_of
 
+Cloud = Observations | DenseCloud
+"""What is shown: the model's own points, or those that depth maps agree on."""
+
 _MODEL_FOLDER: Final = "sparse"
 _PHOTOS_FOLDER: Final = "images"
 """Where transforms.json takes the photos to be, as nerfstudio's own tools do."""
 
 
-def export_model(
-    model: pycolmap.Reconstruction, observations: Observations, folder: Path, *, placement: Placement
-) -> None:
-    """Write the model and its points into the folder, which is made.
+def export_model(model: pycolmap.Reconstruction, cloud: Cloud, folder: Path, *, placement: Placement) -> None:
+    """Write the model and the cloud into the folder, which is made.
 
     COLMAP's model is written both as binary, which is exact, and as text, which anyone can read:
     https://colmap.github.io/format.html. All files share one frame but points.laz, which is on the
@@ -46,8 +48,11 @@ def export_model(
     (folder / _MODEL_FOLDER).mkdir(parents=True)
     model.write_binary(folder / _MODEL_FOLDER)
     model.write_text(folder / _MODEL_FOLDER)
-    model.export_PLY(folder / POINTS_FILE)
-    write_laz(observations.positions, observations.colours, folder / LAZ_FILE, georeference=placement.georeference)
+    if isinstance(cloud, DenseCloud):
+        cloud.write(folder / POINTS_FILE)
+    else:
+        model.export_PLY(folder / POINTS_FILE)
+    write_laz(cloud.positions, cloud.colours, folder / LAZ_FILE, georeference=placement.georeference)
     document = transforms(model, images=_PHOTOS_FOLDER, points=POINTS_FILE)
     if document is None:
         print(f"{TRANSFORMS_FILE} is left out: nerfstudio's format has no word for these cameras")

@@ -131,8 +131,10 @@ def read_positions(database: Path) -> dict[str, FloatArray]:
 
 def georeference(
     reconstruction: pycolmap.Reconstruction, positions: Mapping[str, FloatArray]
-) -> tuple[Georeference, dict[str, float]]:
-    """Move the reconstruction, in place, to east, north and up in metres; what came of it, and residuals by photo.
+) -> tuple[Georeference, dict[str, float], pycolmap.Sim3d]:
+    """Move the reconstruction, in place, to east, north and up in metres.
+
+    Gives what came of it, residuals by photo, and how it was moved.
 
     Args:
         reconstruction: Any, final: nothing may be reconstructed in it afterwards with thresholds in its own unit.
@@ -162,6 +164,7 @@ def georeference(
             tilt_error=round(fit.tilt_error, 3),
         ),
         {image.name: round(float(distance), 3) for image, distance in zip(known, fit.distances, strict=True)},
+        fit.metres_from_model,
     )
 
 

@@ -47,6 +47,17 @@ _GUIDED: Final = 18
 """Bytes that a guided comparison takes per feature of one photo times feature of the other: 17 measured."""
 
 
+_LOADED: Final = 19
+"""Bytes of a view's photo and maps per pixel, as fusion holds them: colours, depth and normal."""
+_FUSED: Final = 60
+"""Bytes per pixel of all views that fusion takes beside: for what is fused already, and for the points."""
+_VIEWS_AT_ONCE: Final = 20
+"""Whose maps fusion is to hold at least: each point is looked for in the views around one."""
+_CACHED: Final = 0.5
+"""Of the memory that is left, for COLMAP's cache in patch match."""
+_LEAST_CACHE: Final = 500_000_000
+
+
 @dataclass(frozen=True, kw_only=True)
 class Threads:
     """How many threads a step is to use."""
@@ -83,6 +94,38 @@ def matching_threads(features: Iterable[int], preset: Preset, device: Device, *,
     return _Need("Comparing photos", fixed=_RESERVE, a_thread=a_pair).fitted(cpus, memory)
 
 
+def patch_match_cache(memory: int) -> float:
+    """How many gigabytes of photos and maps COLMAP's patch match may hold beside what the GPU holds.
+
+    COLMAP would take 32 whatever there is.
+    """
+    return max((memory - _RESERVE) * _CACHED, _LEAST_CACHE) / 1e9
+
+
+@dataclass(frozen=True, kw_only=True)
+class FusionMemory:
+    """How fusion may use memory."""
+
+    cache_gigabytes: float | None
+    """For maps that are read when they are needed, by one thread; None where there is room for all of them."""
+
+
+def fusion_memory(sizes: Iterable[tuple[int, int]], *, memory: int) -> FusionMemory:
+    """What the fusion of maps of these sizes (width, height; pixels) is to do with `memory` (bytes).
+
+    Raises StageFailure(OUT_OF_MEMORY), with how much is needed, when there is not even room for the points that are
+    likely to come of it and the maps of some views: before the maps are made, and not after.
+    """
+    views = [width * height for width, height in sizes]
+    fixed = _RESERVE + _FUSED * sum(views)
+    if fixed + _LOADED * sum(views) <= memory:
+        return FusionMemory(cache_gigabytes=None)
+    least = _LOADED * sum(sorted(views)[-_VIEWS_AT_ONCE:])
+    if fixed + least > memory:
+        raise too_little_memory("Fusing depth maps", fixed + least, memory)
+    return FusionMemory(cache_gigabytes=(memory - fixed) / 1e9)
+
+
 def available_memory() -> int:
     """Bytes that the process may use: the container's limit, or the machine's memory where there is none."""
     return memory_limit() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -104,18 +147,8 @@ class _Need:
     def fitted(self, cpus: int, memory: int) -> Threads:
         count = min(cpus, (memory - self.fixed) // self.a_thread)
         if count < 1:
-            raise self._too_little(memory)
+            raise too_little_memory(self.step, self.fixed + self.a_thread, memory)
         return Threads(count=count, warning=self._fewer(count, cpus, memory) if count < cpus else None)
-
-    def _too_little(self, memory: int) -> StageFailure:
-        needed = _gib(self.fixed + self.a_thread)
-        return StageFailure(
-            Reason.OUT_OF_MEMORY,
-            f"{self.step} of this size at this quality needs {needed} of memory, and the container has {_gib(memory)}.",
-            f"Raise spec.stages.reconstruct.resources.limits.memory to {needed} or more, or choose a lower "
-            "spec.reconstruction.quality.",
-            exit_code=ExitCode.NEEDS_MORE,
-        )
 
     def _fewer(self, count: int, cpus: int, memory: int) -> StageWarning:
         needed = _gib(self.fixed + cpus * self.a_thread)
@@ -125,6 +158,17 @@ class _Need:
             f"memory: the result is the same, but later. spec.stages.reconstruct.resources.limits.memory of {needed} "
             "has room for all.",
         )
+
+
+def too_little_memory(step: str, needed: int, memory: int) -> StageFailure:
+    """A step needs more bytes than the container has; the operator tries again with more."""
+    return StageFailure(
+        Reason.OUT_OF_MEMORY,
+        f"{step} of this size at this quality needs {_gib(needed)} of memory, and the container has {_gib(memory)}.",
+        f"Raise spec.stages.reconstruct.resources.limits.memory to {_gib(needed)} or more, or choose a lower "
+        "spec.reconstruction.quality.",
+        exit_code=ExitCode.NEEDS_MORE,
+    )
 
 
 def _gib(size: int) -> str:

@@ -18,13 +18,15 @@ _SPREAD: Final = 0.05
 that turned by some 25 degrees between them."""
 
 
-def level(reconstruction: pycolmap.Reconstruction) -> None:
-    """Rotate the reconstruction, in place, so that the estimated up is +Z. Scale and origin stay."""
+def level(reconstruction: pycolmap.Reconstruction) -> pycolmap.Sim3d:
+    """Rotate the reconstruction, in place, so that the estimated up is +Z, and give how. Scale and origin stay."""
     poses = [reconstruction.image(image_id).cam_from_world() for image_id in sorted(reconstruction.reg_image_ids())]
     axes = np.array([pose.rotation.matrix() for pose in poses])
     centres = np.array([pose.inverse().translation for pose in poses])
     rotation = pycolmap.Rotation3d(rotation_to_z(estimate_up(axes, centres)))
-    reconstruction.transform(pycolmap.Sim3d(1.0, rotation, np.zeros(3)))
+    turn = pycolmap.Sim3d(1.0, rotation, np.zeros(3))
+    reconstruction.transform(turn)
+    return turn
 
 
 def estimate_up(axes: FloatArray, centres: FloatArray) -> FloatArray:

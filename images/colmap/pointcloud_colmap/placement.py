@@ -22,6 +22,9 @@ from pointcloud_colmap.orientation import level
 class Placement:
     """Where the model is now; up is +Z in any case."""
 
+    from_model: pycolmap.Sim3d
+    """How it got there, for what is to move with it."""
+
     georeference: Georeference | None = None
     gps_errors: Mapping[str, float] = field(default_factory=dict)
     """Metres by name of the photo."""
@@ -40,10 +43,9 @@ def place(model: pycolmap.Reconstruction, database: Path, wish: Georeferencing) 
     warning = None
     if positions:
         try:
-            found, gps_errors = georeference(model, positions)
+            found, gps_errors, moved = georeference(model, positions)
         except NotGeoreferencedError as declined:
             warning = warn_of_gps(declined)
         else:
-            return Placement(georeference=found, gps_errors=gps_errors)
-    level(model)
-    return Placement(warning=warning)
+            return Placement(from_model=moved, georeference=found, gps_errors=gps_errors)
+    return Placement(from_model=level(model), warning=warning)

@@ -55,7 +55,7 @@ class Preset:
 
     def extraction_recipe(self, device: Device) -> str:
         """A digest of all that the features of a photo depend on, beside the photo."""
-        return _digest(device, self.extraction(num_threads=1))
+        return digest(device, self.extraction(num_threads=1))
 
     def matching(self, *, num_threads: int) -> pycolmap.FeatureMatchingOptions:
         """Options of feature matching."""
@@ -75,7 +75,7 @@ class Preset:
 
         `cameras` are the settings by which the photos got theirs: verification goes by the cameras' projection.
         """
-        return _digest(device, self.matching(num_threads=1), self.verification(), *cameras)
+        return digest(device, self.matching(num_threads=1), self.verification(), *cameras)
 
     def incremental_mapping(self, *, num_threads: int, video: bool) -> pycolmap.IncrementalPipelineOptions:
         """Options of incremental mapping.
@@ -104,10 +104,10 @@ class Preset:
 
     def mapping_recipe(self, *, video: bool) -> str:
         """A digest of all that incremental mapping depends on, beside features and pairs."""
-        return _digest(Device.CPU, self.incremental_mapping(num_threads=1, video=video))
+        return digest(Device.CPU, self.incremental_mapping(num_threads=1, video=video))
 
 
-_OF_ONE_RUN: Final = ("num_threads", "use_gpu", "gpu_index")
+_OF_ONE_RUN: Final = ("num_threads", "use_gpu", "gpu_index", "cache_size")
 """Options that change no result."""
 
 
@@ -116,12 +116,14 @@ _Options = (
     | pycolmap.FeatureMatchingOptions
     | pycolmap.TwoViewGeometryOptions
     | pycolmap.IncrementalPipelineOptions
+    | pycolmap.PatchMatchOptions
 )
 
 
-def _digest(device: Device, *options: _Options | str) -> str:
+def digest(means: str, *options: _Options | str) -> str:
+    """A digest of what a piece of work is done with: COLMAP's version, what it runs on or is, and the options."""
     plain = [some if isinstance(some, str) else _plain(some) for some in options]
-    text = json.dumps([pycolmap.__version__, device.value, plain], default=str, sort_keys=True)
+    text = json.dumps([pycolmap.__version__, str(means), plain], default=str, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -12,11 +12,15 @@ from pointcloud_api.resource import Mapper, ReconstructionExport
 from pointcloud_api.stages import Figures, ReconstructDocument, ReconstructSettings, StageWarning
 from pointcloud_colmap.beating import beating
 from pointcloud_colmap.cleaning import Removed, remove_outliers
+from pointcloud_colmap.dense_presets import DENSE_PRESETS
+from pointcloud_colmap.densify import DenseStep, Densified
 from pointcloud_colmap.device import Device, choose_device
+from pointcloud_colmap.engines import Engine, EngineFor, choose_engine, engine_for
 from pointcloud_colmap.exif import read_shots
 from pointcloud_colmap.export import export_account, export_model, export_on_request
 from pointcloud_colmap.features import Extraction, extract_features
 from pointcloud_colmap.kept import KeptFeatures
+from pointcloud_colmap.kept_models import KeptModels
 from pointcloud_colmap.kept_pairs import KeptPairs
 from pointcloud_colmap.mapping import MapStep, check_models, map_globally, map_incrementally
 from pointcloud_colmap.matching import Pairs, chosen_pairs, match_features
@@ -38,8 +42,8 @@ from pointcloud_stage import Outcome, StageContext
 from pointcloud_stage.limits import cpu_limit
 from pointcloud_stage.pieces import LeftPieces
 
-_EXPORTS: Final = 3
-"""Parts of the step `export`: the cloud is cleaned, placed and written."""
+_EXPORTS: Final = 2
+"""Parts of the step `export`: the cloud is placed and written."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +65,9 @@ class _Reconstruction:
     unregistered: tuple[Unregistered, ...]
     removed: Removed
     placement: Placement
+    not_dense: StageWarning | None
+    """Why no dense cloud was tried for, where one is wanted."""
+    densified: Densified
     not_undistorted: StageWarning | None
     """Why undistorted photos are not made though they are asked for."""
     stopwatch: Stopwatch
@@ -73,15 +80,40 @@ class _Reconstruction:
     def warnings(self) -> tuple[StageWarning, ...]:
         partial = warn_of_unregistered(self.unregistered, total=len(self.features))
         found = (*self.fewer_threads, partial, self.choice.warning, self.placement.warning, self.not_undistorted)
-        return tuple(warning for warning in found if warning is not None)
+        dense = (self.not_dense, self.densified.warning)
+        return tuple(warning for warning in (*found, *dense) if warning is not None)
 
 
-def reconstruct(context: StageContext[ReconstructDocument]) -> Outcome:
-    """Run the stage. Raises StageFailure when nothing can be reconstructed from the photos."""
+@dataclass(frozen=True, kw_only=True)
+class _Means:
+    """What the stage works with."""
+
+    device: Device
+    engine: Engine | None
+    """What depth is computed with; None where the cloud is to be, or has to be, sparse."""
+    not_dense: StageWarning | None
+
+    def plan(self, context: StageContext[ReconstructDocument], photos: int, pairs: int) -> None:
+        """Declare the steps."""
+        settings = context.document.settings
+        archive = ReconstructionExport.UNDISTORTED_IMAGES in settings.exports
+        depth = self.engine.cost if self.engine else 0
+        context.progress.plan(**shares(photos, pairs, settings.quality, self.device, depth=depth, archive=archive))
+
+
+def reconstruct(context: StageContext[ReconstructDocument], engine_for: EngineFor = engine_for) -> Outcome:
+    """Run the stage, with the depth engine that `engine_for` knows for the device.
+
+    Raises StageFailure when nothing can be reconstructed from the photos.
+    """
+    settings = context.document.settings
     device, gpu_not_used = choose_device(context.document.device)
-    _plan(context, USUAL_PHOTOS, all_pairs(USUAL_PHOTOS), device)
+    known = engine_for(device, DENSE_PRESETS[settings.quality])
+    engine, not_dense = choose_engine(settings.density, known, gpu_not_used)
+    means = _Means(device=device, engine=engine, not_dense=not_dense)
+    means.plan(context, USUAL_PHOTOS, all_pairs(USUAL_PHOTOS))
     with context.checkpoint as checkpoint:
-        made = _run(context, device)
+        made = _run(context, means)
         checkpoint.settle()
     warnings = (gpu_not_used, *made.warnings) if gpu_not_used else made.warnings
     figures = _figures(made, before=context.upstream.figures if context.upstream else Figures())
@@ -90,14 +122,8 @@ def reconstruct(context: StageContext[ReconstructDocument]) -> Outcome:
     return Outcome(folder=folder, artefacts=artefacts, figures=figures, warnings=warnings)
 
 
-def _plan(context: StageContext[ReconstructDocument], photos: int, pairs: int, device: Device) -> None:
-    settings = context.document.settings
-    undistort = ReconstructionExport.UNDISTORTED_IMAGES in settings.exports
-    context.progress.plan(**shares(photos, pairs, settings.quality, device, undistort=undistort))
-
-
-def _run(context: StageContext[ReconstructDocument], device: Device) -> _Reconstruction:
-    settings = context.document.settings
+def _run(context: StageContext[ReconstructDocument], means: _Means) -> _Reconstruction:
+    device, settings = means.device, context.document.settings
     preset = PRESETS[settings.quality].on(device)
     progress = context.progress
     database = context.scratch / "database.db"
@@ -105,7 +131,7 @@ def _run(context: StageContext[ReconstructDocument], device: Device) -> _Reconst
     with stopwatch.step("download"):
         photos = fetch_photos(context)
         choice = choose(read_shots(photos), settings.matching)
-        _plan(context, len(photos.names), choice.expected(len(photos.names)), device)
+        means.plan(context, len(photos.names), choice.expected(len(photos.names)))
         earlier = context.document.previous_key
         attempts, run = context.left(), context.left(earlier) if earlier else None
         kept = KeptFeatures(
@@ -128,7 +154,7 @@ def _run(context: StageContext[ReconstructDocument], device: Device) -> _Reconst
         features = extract_features(database, photos, kept=kept, how=how, progress=progress)
     with stopwatch.step("alike"):
         wanted = chosen_pairs(database, choice, scratch=context.scratch, progress=progress)
-        _plan(context, len(photos.names), len(wanted), device)
+        means.plan(context, len(photos.names), len(wanted))
     with stopwatch.step("match"):
         kept_pairs = KeptPairs(
             kept.digests(),
@@ -148,20 +174,19 @@ def _run(context: StageContext[ReconstructDocument], device: Device) -> _Reconst
         total=len(photos.names),
         progress=progress,
     )
-    with stopwatch.step("map"):
-        made = _map(context, step, photos, preset=preset, kept=kept, attempts=attempts, device=device)
-    check_models(made, pairs, settings.mapper)
+    mapped = _map_or_bring(context, means, step, photos, kept=kept, attempts=attempts, pairs=pairs, stopwatch=stopwatch)
+    models = mapped.models
     with stopwatch.step("explain"), beating(step.tell):
-        options = preset.incremental_mapping(num_threads=cpu_limit(), video=all_frames(photos.names))
-        models, merged = merge_models(made, database, options=options)
         unregistered = explain(models, features=features, pairs=pairs, database=database, folder=photos.folder)
     best = models[0]
-    progress.update("export", 0, _EXPORTS, "steps")
     with stopwatch.step("clean"):
         removed = remove_outliers(best)
-    progress.update("export", 1, _EXPORTS, "steps")
+    densified = _densify(context, means, mapped, photos, attempts=attempts, stopwatch=stopwatch)
+    progress.update("export", 0, _EXPORTS, "steps")
     with stopwatch.step("align"):
         placement = place(best, database, settings.georeference)
+        if densified.cloud:
+            densified.cloud.transform(placement.from_model)
     best.update_point_3d_errors()
     return _Reconstruction(
         device=device,
@@ -174,13 +199,87 @@ def _run(context: StageContext[ReconstructDocument], device: Device) -> _Reconst
         choice=choice,
         pairs=pairs,
         models=models,
-        merged=merged,
+        merged=mapped.merged,
         unregistered=unregistered,
         removed=removed,
         placement=placement,
+        not_dense=means.not_dense,
+        densified=densified,
         not_undistorted=warn_of_panoramas(best) if settings.exports else None,
         stopwatch=stopwatch,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Mapped:
+    models: list[pycolmap.Reconstruction]
+    """The largest first."""
+    merged: int
+    digest: str = ""
+    """SHA-256 of the file that they are kept in, where they are."""
+
+
+def _map_or_bring(  # noqa: PLR0913 - the step's inputs, by keyword
+    context: StageContext[ReconstructDocument],
+    means: _Means,
+    step: MapStep,
+    photos: Photos,
+    *,
+    kept: KeptFeatures,
+    attempts: LeftPieces,
+    pairs: Pairs,
+    stopwatch: Stopwatch,
+) -> _Mapped:
+    """The finished models: where depth maps are to be made of them, those that an earlier pod has made maps of."""
+    settings, video = context.document.settings, all_frames(photos.names)
+    preset = PRESETS[settings.quality].on(means.device)
+    keeping = means.engine and KeptModels(
+        kept.digests(),
+        recipe=preset.mapping_recipe(video=video),
+        maps_recipe=means.engine.recipe,
+        checkpoint=context.checkpoint,
+        scratch=context.scratch / "models",
+    )
+    with stopwatch.step("map"):
+        brought = keeping.bring(attempts, step.database) if keeping else []
+        if keeping and brought:
+            step.tell(*brought)
+            return _Mapped(models=brought, merged=keeping.merged, digest=keeping.digest)
+        made = _map(context, step, photos, preset=preset, kept=kept, attempts=attempts, device=means.device)
+    check_models(made, pairs, settings.mapper)
+    with stopwatch.step("merge"), beating(step.tell):
+        options = preset.incremental_mapping(num_threads=cpu_limit(), video=video)
+        models, merged = merge_models(made, step.database, options=options)
+    if keeping:
+        keeping.keep(models, merged=merged)
+    return _Mapped(models=models, merged=merged, digest=keeping.digest if keeping else "")
+
+
+def _densify(  # noqa: PLR0913 - the same
+    context: StageContext[ReconstructDocument],
+    means: _Means,
+    mapped: _Mapped,
+    photos: Photos,
+    *,
+    attempts: LeftPieces,
+    stopwatch: Stopwatch,
+) -> Densified:
+    if means.engine is None:
+        return Densified()
+    return DenseStep(
+        model=mapped.models[0],
+        model_digest=mapped.digest,
+        photos=photos,
+        video=all_frames(photos.names),
+        engine=means.engine,
+        preset=DENSE_PRESETS[context.document.settings.quality],
+        attempts=attempts,
+        checkpoint=context.checkpoint,
+        scratch=context.scratch / "dense",
+        kept=context.scratch / "maps",
+        progress=context.progress,
+        stopwatch=stopwatch,
+    ).run()
 
 
 def _map(  # noqa: PLR0913 - the step's inputs, by keyword
@@ -215,7 +314,8 @@ def _figures(made: _Reconstruction, *, before: Figures) -> Figures:
             "images_reused": len(made.kept.brought),
             "images_registered": made.best.num_reg_images(),
             "models": len(made.models),
-            "points": made.best.num_points3D(),
+            "points": len(made.densified.cloud or made.best.points3D),
+            "density": made.densified.density.value,
             "mean_reprojection_error": round(made.best.compute_mean_reprojection_error(), 4),
             "mean_track_length": round(made.best.compute_mean_track_length(), 4),
             "device": made.device.value,
@@ -231,20 +331,21 @@ def _export(
     figures: Figures,
     warnings: tuple[StageWarning, ...],
 ) -> tuple[str, ...]:
-    """Write all files and give the artefacts' paths, reporting the steps `export` and `undistort`."""
+    """Write all files and give the artefacts' paths, reporting the steps `export` and `archive`."""
     progress, settings = context.progress, context.document.settings
-    progress.update("export", 2, _EXPORTS, "steps")
+    progress.update("export", 1, _EXPORTS, "steps")
     with made.stopwatch.step("export"):
         observations = Observations.of(made.best)
-        export_model(made.best, observations, folder, placement=made.placement)
+        cloud = made.densified.cloud or observations
+        export_model(made.best, cloud, folder, placement=made.placement)
         progress.update("export", _EXPORTS, _EXPORTS, "steps")
     if settings.exports and not made.not_undistorted:
-        with made.stopwatch.step("undistort"):
+        with made.stopwatch.step("archive"):
             scratch = context.scratch / "undistorted"
             export_on_request(settings.exports, folder, photos=made.photos.folder, scratch=scratch, progress=progress)
     return export_account(
         folder,
-        view=choose_view(made.best, title=context.document.name, units=made.placement.units),
+        view=choose_view(made.best, cloud.positions, title=context.document.name, units=made.placement.units),
         report=_report(made, observations, figures=figures, settings=settings, warnings=warnings),
     )
 
@@ -275,6 +376,9 @@ def _report(
             verified=made.pairs.verified,
         ),
         mapper=settings.mapper,
+        density=settings.density,
+        sparse_points=made.best.num_points3D(),
+        dense=made.densified.report,
         taken_over=TakenOver(
             features_from_attempts=made.kept.from_attempts,
             features_from_run=made.kept.from_run,

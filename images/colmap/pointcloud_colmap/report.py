@@ -8,9 +8,10 @@ from typing import Self
 import pycolmap
 
 from pointcloud_api.base import ApiModel
-from pointcloud_api.resource import Georeferencing, Mapper, Matching, Quality, ReconstructionExport
+from pointcloud_api.resource import Density, Georeferencing, Mapper, Matching, Quality, ReconstructionExport
 from pointcloud_api.stages import Figures, StageWarning, Units
 from pointcloud_colmap.cleaning import Removed
+from pointcloud_colmap.dense_report import DenseReport
 from pointcloud_colmap.georeference import Georeference
 from pointcloud_colmap.pairing import Pairing
 from pointcloud_colmap.photo_figures import PhotoFigures
@@ -78,6 +79,12 @@ class Report(ApiModel):
     """Every usable photo, by name."""
     matching: MatchingReport
     mapper: Mapper
+    density: Density
+    """As it was asked for; `figures` says what the cloud is, and a warning why it is another."""
+    sparse_points: int
+    """Points of the model, by which the photos were placed."""
+    dense: DenseReport | None
+    """None where no dense cloud was tried for."""
     taken_over: TakenOver
     models: tuple[Model, ...]
     """The exported one first, the others from large to small."""

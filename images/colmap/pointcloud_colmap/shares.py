@@ -18,6 +18,10 @@ _MAP: Final = {Quality.LOW: 1.0, Quality.MEDIUM: 0.3, Quality.HIGH: 0.3, Quality
 """A pair that is compared: every photo is placed among the others, and all are adjusted again and again."""
 _ALIKE: Final = 0.15
 """A photo that is looked up in a vocabulary."""
+_UNDISTORT: Final = 0.5
+"""A photo that is undistorted."""
+_FUSE: Final = 5.0
+"""A view whose maps are fused."""
 _QUICKER: Final = {Device.CPU: 1.0, Device.CUDA: 20.0}
 """How many times as quick extraction and matching are; mapping is not."""
 
@@ -27,8 +31,14 @@ def all_pairs(photos: int) -> int:
     return photos * (photos - 1) // 2
 
 
-def shares(photos: int, pairs: int, quality: Quality, device: Device, *, undistort: bool = False) -> dict[str, float]:
-    """The plan of the stage's progress, when so many pairs of the photos are compared."""
+def shares(  # noqa: PLR0913 - what the steps grow with
+    photos: int, pairs: int, quality: Quality, device: Device, *, depth: float = 0, archive: bool = False
+) -> dict[str, float]:
+    """The plan of the stage's progress, when so many pairs of the photos are compared.
+
+    `depth` is what the maps of a view take in the time of comparing two photos, where a dense cloud is made.
+    """
+    dense = {"undistort": _UNDISTORT * photos, "patch_match": depth * photos, "fuse": _FUSE * photos}
     return {
         "download": 0.5 * photos,
         "reuse": 0.1 * photos,
@@ -38,7 +48,8 @@ def shares(photos: int, pairs: int, quality: Quality, device: Device, *, undisto
         "alike": _ALIKE * photos if pairs < all_pairs(photos) else 0,
         "match": pairs / _QUICKER[device],
         "map": _MAP[quality] * pairs,
+        **(dense if depth else {}),
         "export": 5,
-        **({"undistort": 0.5 * photos} if undistort else {}),
+        **({"archive": _UNDISTORT * photos} if archive else {}),
         "upload": 0.5 * photos,
     }

@@ -1,12 +1,13 @@
-"""`undistorted.zip`: photos as a pinhole camera would have taken them, with their cameras, ready for training on.
+"""Photos as a pinhole camera would have taken them: what depth maps are made from, and `undistorted.zip`.
 
-It holds what trainers of Gaussian splats start from, in both of their usual layouts: `images`, `sparse/0` and points as
-COLMAP's users expect them, and nerfstudio's transforms.json.
+The archive holds what trainers of Gaussian splats start from, in both of their usual layouts: `images`, `sparse/0` and
+points as COLMAP's users expect them, and nerfstudio's transforms.json.
 """
 
 import json
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -37,8 +38,61 @@ def warn_of_panoramas(model: pycolmap.Reconstruction) -> StageWarning | None:
     )
 
 
+def undistort(  # noqa: PLR0913 - two inputs, one output, and options by keyword
+    model: Path, photos: Path, workspace: Path, *, total: int, tell: Callable[[int], None], max_image_size: int = -1
+) -> None:
+    """Make a workspace of COLMAP's: the photos in `images`, their pinhole cameras in `sparse`.
+
+    Args:
+        model: Folder with COLMAP's model.
+        photos: Folder of the photos as the model names them.
+        workspace: A folder that does not exist yet; takes as much as the photos do.
+        total: Photos that the model places.
+        tell: Called with how many are done.
+        max_image_size: Pixels of the longer side; larger photos are scaled down.
+    """
+    images = workspace / _IMAGES
+
+    def look() -> None:
+        tell(sum(file.is_file() for file in images.rglob("*")))
+
+    with beating(look):
+        pycolmap.undistort_images(
+            workspace,
+            model,
+            photos,
+            output_type="COLMAP",
+            undistort_options=pycolmap.UndistortCameraOptions(max_image_size=max_image_size),
+            jpeg_quality=_JPEG_QUALITY,
+            num_threads=cpu_limit(),
+        )
+    tell(total)
+
+
+def undistort_masks(model: pycolmap.Reconstruction, masks: Path, workspace: Path, *, max_image_size: int) -> Path:
+    """Do to masks, `<photo>.png` each, what `undistort` does to their photos, and give the folder that they are in.
+
+    `workspace` is a folder that does not exist yet. A pixel that was masked in part is not black any more.
+    """
+    named = pycolmap.Reconstruction(model)
+    for image in named.images.values():
+        image.name = f"{image.name}.png"
+    cameras = workspace / "named"
+    cameras.mkdir(parents=True)
+    named.write_binary(cameras)
+    undistort(
+        cameras,
+        masks,
+        workspace / "masks",
+        total=named.num_reg_images(),
+        tell=lambda _done: None,
+        max_image_size=max_image_size,
+    )
+    return workspace / "masks" / _IMAGES
+
+
 def write_undistorted(model: Path, photos: Path, folder: Path, *, scratch: Path, progress: Reporter) -> None:
-    """Write the archive into `folder`, which holds the points, reporting the step `undistort` in images.
+    """Write the archive into `folder`, which holds the points, reporting the step `archive` in images.
 
     Args:
         model: Folder with COLMAP's model.
@@ -49,15 +103,7 @@ def write_undistorted(model: Path, photos: Path, folder: Path, *, scratch: Path,
     """
     total = pycolmap.Reconstruction(model).num_reg_images()
     images = scratch / _IMAGES
-
-    def look() -> None:
-        progress.update("undistort", sum(file.is_file() for file in images.rglob("*")), total, "images")
-
-    with beating(look):
-        pycolmap.undistort_images(
-            scratch, model, photos, jpeg_quality=_JPEG_QUALITY, num_threads=cpu_limit(), output_type="COLMAP"
-        )
-    look()
+    undistort(model, photos, scratch, total=total, tell=lambda done: progress.update("archive", done, total, "images"))
     undistorted = pycolmap.Reconstruction(scratch / "sparse")
     document = transforms(undistorted, images=_IMAGES, points=POINTS_FILE)
     # Compressing photos again would gain next to nothing.

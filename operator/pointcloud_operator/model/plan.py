@@ -154,6 +154,7 @@ def _settings(spec: PointcloudJobSpec) -> dict[StageName, Settings]:
             camera_sharing=spec.reconstruction.camera.sharing,
             matching=spec.reconstruction.matching,
             mapper=spec.reconstruction.mapper,
+            density=spec.reconstruction.density,
         ),
         StageName.CONVERT: ConvertSettings(encoding=spec.pointcloud.encoding),
     }

@@ -114,6 +114,7 @@ def with_result(status: PointcloudJobStatus, result: StageResult) -> PointcloudJ
         update={
             "images": _images(result.figures),
             "points": result.figures.points,
+            "density": result.figures.density,
             "warnings": (*others, *mine)[:MAX_WARNINGS],
         }
     )

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from PIL.ExifTags import IFD, Base
 
-from pointcloud_api.resource import CameraModel, Quality
+from pointcloud_api.resource import CameraModel, Density, Quality
 from pointcloud_api.stages import (
     PHOTO_MANIFEST,
     ExitCode,
@@ -215,7 +215,7 @@ def reconstructed(store: StoreServer, folder: Path, files: dict[str, bytes], **s
     assert before.exit_code == ExitCode.DONE, before.stdout
     document = ReconstructDocument(
         **JOB, key="model", attempt=1, store_url=store.url, upstream="photos", device="cpu",
-        settings=ReconstructSettings(quality=Quality.LOW, **settings),
+        settings=ReconstructSettings(quality=Quality.LOW, density=Density.SPARSE, **settings),
     )  # fmt: skip
     return run_stage("pointcloud_colmap", document, store=store, tmp_path=folder)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import ExifTags, Image, ImageFilter
 
-from pointcloud_api.resource import Mapper, Matching, Quality
+from pointcloud_api.resource import Density, Mapper, Matching, Quality
 from pointcloud_api.stages import REPORT_FILE, ExitCode, Reason, ReconstructDocument, ReconstructSettings
 from tests.fixtures.stages import StageRun, run_stage
 from tests.fixtures.store import StoreServer
@@ -26,7 +26,7 @@ def reconstruct(store: StoreServer, tmp_path: Path, **settings: Any) -> StageRun
         attempt=1,
         store_url=store.url,
         upstream="photos",
-        settings=ReconstructSettings(**{"quality": Quality.LOW, **settings}),
+        settings=ReconstructSettings(**{"quality": Quality.LOW, "density": Density.SPARSE, **settings}),
         device="cpu",
     )
     return run_stage("pointcloud_colmap", document, store=store, tmp_path=tmp_path, pod_uid="pod-1")

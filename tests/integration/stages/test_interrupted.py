@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pointcloud_api.names import result_path
-from pointcloud_api.resource import Quality
+from pointcloud_api.resource import Density, Quality
 from pointcloud_api.stages import (
     REPORT_FILE,
     ExitCode,
@@ -70,7 +70,7 @@ class Key:
             attempt=1,
             store_url=self.store.url,
             upstream="photos",
-            settings=ReconstructSettings(quality=Quality.LOW),
+            settings=ReconstructSettings(quality=Quality.LOW, density=Density.SPARSE),
             device="cpu",
         )
 

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pointcloud_api.names import StageName
-from pointcloud_api.resource import Georeferencing, Quality, ReconstructionExport
+from pointcloud_api.resource import Density, Georeferencing, Quality, ReconstructionExport
 from pointcloud_api.stages import (
     PHOTO_MANIFEST,
     REPORT_FILE,
@@ -68,7 +68,9 @@ def reconstruct(
         attempt=1,
         store_url=store.url,
         upstream=upstream,
-        settings=ReconstructSettings(quality=quality, georeference=georeference, exports=exports),
+        settings=ReconstructSettings(
+            quality=quality, georeference=georeference, exports=exports, density=Density.SPARSE
+        ),
         previous_key=previous_key,
         device="cpu",
     )

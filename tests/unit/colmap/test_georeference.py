@@ -144,7 +144,7 @@ def test_a_model_is_moved_to_east_north_and_up_around_its_origin() -> None:
     # Fifty times as large, east where y was, and a mile from anywhere round.
     truth = {name: 50 * centre[[1, 2, 0]] + [1234.0, -567.0, 200.0] for name, centre in before.items()}
     place = dict(zip(truth, places_of(np.array(list(truth.values()))), strict=True))
-    found, errors = georeference(model, {**place, "unregistered.jpg": np.array([0.0, 0.0, 0.0])})
+    found, errors, moved = georeference(model, {**place, "unregistered.jpg": np.array([0.0, 0.0, 0.0])})
 
     assert (found.positions, found.positions_used) == (12, 12)
     assert found.residuals.max < 0.001
@@ -153,6 +153,7 @@ def test_a_model_is_moved_to_east_north_and_up_around_its_origin() -> None:
     assert np.array(list(centres_by_name(model).values())) == pytest.approx(local, abs=0.001)
     assert local[:, 2].mean() == pytest.approx(200, abs=60), "z is the altitude"
     assert errors.keys() == before.keys()
+    assert moved * np.array(list(before.values())) == pytest.approx(local, abs=0.001), "what moves with it"
 
 
 def test_a_model_whose_positions_are_declined_stays_as_it_was() -> None:

@@ -40,9 +40,12 @@ def places_of(model: pycolmap.Reconstruction) -> FloatArray:
     return pycolmap.GPSTransform().enu_to_ellipsoid(centres, *PLACE)
 
 
+def centres_of(model: pycolmap.Reconstruction) -> FloatArray:
+    return np.array([image.projection_center() for _, image in sorted(model.images.items())])
+
+
 def extent(model: pycolmap.Reconstruction) -> float:
-    centres = np.array([image.projection_center() for image in model.images.values()])
-    return float(np.linalg.norm(np.ptp(centres, axis=0)))
+    return float(np.linalg.norm(np.ptp(centres_of(model), axis=0)))
 
 
 def test_positions_are_read_by_name_and_only_where_they_are_on_the_earth(tmp_path: Path) -> None:
@@ -59,8 +62,10 @@ def test_positions_are_read_by_name_and_only_where_they_are_on_the_earth(tmp_pat
 def test_gps_gives_metres(tmp_path: Path) -> None:
     model = synthetic()
     before = extent(model)
+    centres = centres_of(model)
     placement = place(model, database(tmp_path, model, places_of(model)), Georeferencing.AUTO)
     assert placement.units is Units.METRES
+    assert placement.from_model * centres == pytest.approx(centres_of(model), abs=1e-6)
     assert placement.georeference is not None
     assert len(placement.gps_errors) == 8
     assert 5 * before < extent(model) < 20 * before
@@ -80,5 +85,7 @@ def test_bad_gps_is_a_warning_and_scale_stays(tmp_path: Path) -> None:
 def test_without_gps_and_without_the_wish_for_it_there_is_no_warning(tmp_path: Path, positions: int) -> None:
     model = synthetic()
     wish = Georeferencing.NONE if positions else Georeferencing.AUTO
+    centres = centres_of(model)
     placement = place(model, database(tmp_path, model, places_of(model)[:positions]), wish)
     assert (placement.units, placement.georeference, placement.warning) == (Units.ARBITRARY, None, None)
+    assert placement.from_model * centres == pytest.approx(centres_of(model), abs=1e-6)

@@ -106,7 +106,7 @@ def test_a_reconstruction_recorded_before_there_were_choices_keeps_its_key_until
     ingest, reconstruct, convert = records(planned(), "a", "b", "c")
     older = (ingest, reconstruct.model_copy(update={"settings": {"quality": "medium"}}), convert)
     assert keys(planned(recorded=older)) == ["a", "b", "c"]
-    for choice in ({"matching": "spatial"}, {"mapper": "global"}):
+    for choice in ({"matching": "spatial"}, {"mapper": "global"}, {"density": "dense"}):
         assert [
             a == b for a, b in zip(keys(planned({"reconstruction": choice}, recorded=older)), "abc", strict=True)
         ] == [

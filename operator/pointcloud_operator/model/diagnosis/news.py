@@ -70,6 +70,16 @@ NEWS: Final = (
     ),
     News("NotGeoreferenced", _WARNING, "the photos' GPS positions are no good for a scale; the Event says why"),
     News("NotUndistorted", _WARNING, "undistorted photos were asked for, and panoramas have none"),
+    News(
+        "DensityNeedsGpu",
+        _WARNING,
+        "the cloud is sparse, because `spec.reconstruction.density` is `auto` and there was no GPU to compute depth on",
+    ),
+    News(
+        "NotDensified",
+        _WARNING,
+        "a dense cloud was to be made, and none came of these photos; the cloud is sparse, and the Event says why",
+    ),
     News("MasksNotUsed", _WARNING, "some masks fit no photo, whose photos were used whole; the Event names them"),
     News("GpuNotUsed", _WARNING, "the pod was given a GPU that it could not use, and worked on the CPU"),
     News(

@@ -89,6 +89,7 @@ _FINDERS: Final[dict[str, Finder]] = {
     "reconstruction.camera.sharing": _setting(StageName.RECONSTRUCT, "cameraSharing"),
     "reconstruction.matching": _setting(StageName.RECONSTRUCT, "matching"),
     "reconstruction.mapper": _setting(StageName.RECONSTRUCT, "mapper"),
+    "reconstruction.density": _setting(StageName.RECONSTRUCT, "density"),
     "reconstruction.minRegisteredPercent": _unseen,  # a condition shows it, in unit tests
     "reconstruction.device": lambda life, _: document(life.newest_job(StageName.RECONSTRUCT))["device"],
     "pointcloud.encoding": _setting(StageName.CONVERT, "encoding"),
