@@ -93,7 +93,7 @@ class DenseStep:
         try:
             with self.stopwatch.step("undistort"):
                 masks = self._undistort()
-            memory = fusion_memory(self._sizes(), memory=available_memory())
+            memory = fusion_memory(self._sizes(), around=self.preset.check_num_images, memory=available_memory())
             with self.stopwatch.step("patch_match"):
                 kept, reasons = self._estimate()
             without = kept.without()
@@ -120,7 +120,11 @@ class DenseStep:
         if self.photos.masks is None:
             return None
         return undistort_masks(
-            self.model, self.photos.masks, self.scratch / "masks", max_image_size=self.preset.max_image_size
+            self.model,
+            self.photos.masks,
+            self._workspace,
+            scratch=self.scratch / "masks",
+            max_image_size=self.preset.max_image_size,
         )
 
     def _sizes(self) -> list[tuple[int, int]]:

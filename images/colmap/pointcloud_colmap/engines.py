@@ -7,9 +7,9 @@ from typing import Final
 
 import pycolmap
 
-from pointcloud_api.resource import Density
+from pointcloud_api.resource import Density, Quality
 from pointcloud_api.stages import ExitCode, Reason, StageWarning
-from pointcloud_colmap.dense_presets import DensePreset
+from pointcloud_colmap.dense_presets import DENSE_PRESETS, DensePreset
 from pointcloud_colmap.depth_maps import Pass
 from pointcloud_colmap.device import Device
 from pointcloud_colmap.memory import available_memory, patch_match_cache
@@ -22,7 +22,8 @@ Fill = Callable[[Path, Callable[[], None]], Mapping[str, str]]
 """Fills a workspace of COLMAP's (https://colmap.github.io/format.html#dense-reconstruction): its depth and normal maps.
 
 Each pass's maps are written by the time the next pass begins, and maps that are there already are left as they are.
-The second argument may be called at any time, by one thread, to have the maps counted and kept. Gives, by the name of
+The second argument may be called at any time, by any thread, to have the maps counted and kept. Masks of photos lie in
+`masks` of the workspace, for an engine that can do with them; fusion minds them in any case. Gives, by the name of
 the view, why it has no maps, as far as that is known.
 """
 
@@ -42,12 +43,12 @@ class Engine:
     fill: Fill
 
 
-EngineFor = Callable[[Device, DensePreset], Engine | None]
+EngineFor = Callable[[Device, Quality], Engine | None]
 
 
-def engine_for(device: Device, preset: DensePreset) -> Engine | None:
+def engine_for(device: Device, quality: Quality) -> Engine | None:
     """The engine that works on a device, if there is one."""
-    return _patch_match(preset) if device is Device.CUDA else None
+    return _patch_match(DENSE_PRESETS[quality]) if device is Device.CUDA else None
 
 
 def _patch_match(preset: DensePreset) -> Engine:

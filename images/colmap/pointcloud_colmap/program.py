@@ -108,7 +108,7 @@ def reconstruct(context: StageContext[ReconstructDocument], engine_for: EngineFo
     """
     settings = context.document.settings
     device, gpu_not_used = choose_device(context.document.device)
-    known = engine_for(device, DENSE_PRESETS[settings.quality])
+    known = engine_for(device, settings.quality)
     engine, not_dense = choose_engine(settings.density, known, gpu_not_used)
     means = _Means(device=device, engine=engine, not_dense=not_dense)
     means.plan(context, USUAL_PHOTOS, all_pairs(USUAL_PHOTOS))

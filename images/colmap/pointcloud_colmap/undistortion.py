@@ -69,26 +69,29 @@ def undistort(  # noqa: PLR0913 - two inputs, one output, and options by keyword
     tell(total)
 
 
-def undistort_masks(model: pycolmap.Reconstruction, masks: Path, workspace: Path, *, max_image_size: int) -> Path:
+def undistort_masks(
+    model: pycolmap.Reconstruction, masks: Path, workspace: Path, *, scratch: Path, max_image_size: int
+) -> Path:
     """Do to masks, `<photo>.png` each, what `undistort` does to their photos, and give the folder that they are in.
 
-    `workspace` is a folder that does not exist yet. A pixel that was masked in part is not black any more.
+    That is `masks` of the photos' workspace; `scratch` is a folder that does not exist yet. A pixel that was masked in
+    part is not black any more.
     """
     named = pycolmap.Reconstruction(model)
     for image in named.images.values():
         image.name = f"{image.name}.png"
-    cameras = workspace / "named"
+    cameras = scratch / "named"
     cameras.mkdir(parents=True)
     named.write_binary(cameras)
     undistort(
         cameras,
         masks,
-        workspace / "masks",
+        scratch / "workspace",
         total=named.num_reg_images(),
         tell=lambda _done: None,
         max_image_size=max_image_size,
     )
-    return workspace / "masks" / _IMAGES
+    return (scratch / "workspace" / _IMAGES).rename(workspace / "masks")
 
 
 def write_undistorted(model: Path, photos: Path, folder: Path, *, scratch: Path, progress: Reporter) -> None:

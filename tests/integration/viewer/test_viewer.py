@@ -106,7 +106,8 @@ def test_the_panel_tells_scale_place_and_how_good_the_reconstruction_is(
     folder = lay_out(tmp_path, viewer_page, wall)
     (folder / "view.json").write_text(json.dumps({**wall.view(), "units": "metres"}))
     report = {
-        "figures": {"imagesRegistered": 15, "imagesUsable": 16, "meanReprojectionError": 0.374},
+        "figures": {"imagesRegistered": 15, "imagesUsable": 16, "meanReprojectionError": 0.374, "density": "dense"},
+        "dense": {"views": 15, "withoutMaps": [{"name": "a.jpg", "why": "it stands alone"}]},
         "georeference": {
             "origin": {"latitude": 46.84266, "longitude": -91.994003, "altitude": 0},
             "crs": "EPSG:32615",
@@ -121,7 +122,7 @@ def test_the_panel_tells_scale_place_and_how_good_the_reconstruction_is(
         page.get_by_text("Report", exact=True).click()
         rows = page.locator("#report-rows")
         expect(rows).to_have_text(
-            "Photos15 of 16Reprojection error0.37 pxOutliers removed36"
+            "Photos15 of 16Reprojection error0.37 pxDensitydensePhotos with depth14 of 15Outliers removed36"
             "GPS residual0.44 mOrigin46.842660, -91.994003MapEPSG:32615"
         )
         page.get_by_role("link", name="All of it").click()

@@ -8,7 +8,9 @@ from playwright.sync_api import Page, expect
 from tests.integration.web.conftest import Site
 
 REPORT = {
-    "figures": {"imagesRegistered": 2, "imagesUsable": 3, "meanReprojectionError": 0.374},
+    "figures": {"imagesRegistered": 2, "imagesUsable": 3, "meanReprojectionError": 0.374, "density": "dense"},
+    "sparsePoints": 980,
+    "dense": {"engine": "patch match", "views": 2, "withoutMaps": [{"name": "b.jpg", "why": "it stands alone"}]},
     "unregistered": [{"name": "c.jpg", "cause": "blurred", "remedy": "Take it again with a steadier camera."}],
     "units": "metres",
     "georeference": {
@@ -68,7 +70,15 @@ def test_the_report_says_how_good_the_cloud_is_and_where_and_its_files_can_be_ha
     ]
     left_out = visitor.get_by_role("listitem").filter(has_text="c.jpg")
     expect(left_out).to_contain_text("Take it again with a steadier camera.")
-    expect(visitor.get_by_role("table", name="Figures").get_by_role("row", name="Units")).to_have_text("Unitsmetres")
+    figures = visitor.get_by_role("table", name="Figures")
+    for name, text in {
+        "Units": "metres",
+        "Density": "dense",
+        "Photos with depth": "1",
+        "Points of the model": "980",
+    }.items():
+        expect(figures.get_by_role("row", name=name)).to_have_text(f"{name}{text}")
+    expect(visitor.get_by_role("listitem").filter(has_text="it stands alone")).to_contain_text("b.jpg")
 
     visitor.get_by_text("Downloads", exact=True).click()
     with visitor.expect_download() as download:

@@ -5,7 +5,13 @@ import pytest
 from pointcloud_api.resource import Quality
 from pointcloud_api.stages import ExitCode, Reason
 from pointcloud_colmap.device import Device
-from pointcloud_colmap.memory import Threads, extraction_threads, matching_threads
+from pointcloud_colmap.memory import (
+    Threads,
+    extraction_threads,
+    fusion_memory,
+    matching_threads,
+    patch_match_cache,
+)
 from pointcloud_colmap.presets import PRESETS
 from pointcloud_stage import StageFailure
 
@@ -64,6 +70,31 @@ def test_a_guided_comparison_takes_the_square_of_the_features_and_a_plain_one_ne
     assert threads([], guided=True, memory=1000 * MB) == 4
     with pytest.raises(StageFailure, match="Comparing photos"):
         threads([13657] * 2, guided=True, memory=3146 * MB)
+
+
+def test_fusion_has_all_maps_in_memory_where_they_fit_else_a_cache_of_what_is_left() -> None:
+    sizes = [(1600, 1200)] * 12
+    assert fusion_memory(sizes, around=33, memory=1500 * MB).cache_gigabytes is None, "955 MB were measured"
+    hundred = [(1600, 1200)] * 100
+    all_maps, beside = 19 * 192 * MB, 300 * MB + 25 * 192 * MB
+    assert fusion_memory(hundred, around=33, memory=all_maps + beside).cache_gigabytes is None
+    less = fusion_memory(hundred, around=33, memory=all_maps + beside - 1).cache_gigabytes
+    assert less == pytest.approx(19 * 192 / 1000)
+
+
+def test_fusion_that_would_read_maps_again_for_every_pixel_ends_the_stage_before_they_are_made() -> None:
+    hundred = [(1600, 1200)] * 100
+    least = 300 * MB + 25 * 192 * MB + 19 * 34 * 1600 * 1200
+    assert fusion_memory(hundred, around=33, memory=least).cache_gigabytes == pytest.approx(1.24, abs=0.01)
+    with pytest.raises(StageFailure, match="Fusing depth maps") as caught:
+        fusion_memory(hundred, around=33, memory=least - 1)
+    assert (caught.value.error.reason, caught.value.exit_code) == (Reason.OUT_OF_MEMORY, ExitCode.NEEDS_MORE)
+    assert "limits.memory to 6.0Gi" in caught.value.error.remedy
+
+
+def test_patch_match_caches_half_of_what_is_left_and_never_colmaps_32_gigabytes() -> None:
+    assert patch_match_cache(8300 * MB) == pytest.approx(4.0)
+    assert patch_match_cache(500 * MB) == pytest.approx(0.5), "it reads again what has no room"
 
 
 def test_on_a_gpu_the_containers_memory_does_not_count() -> None:

@@ -17,10 +17,20 @@ function rowsOf(report: Record<string, unknown>): Row[] {
     ['Reprojection error', fixed(figures['meanReprojectionError'], 2, 'px')],
     ['Photos a point', fixed(figures['meanTrackLength'], 1)],
     ['Points a photo', fixed(report['pointsPerImage'], 0)],
+    ...densityOf(figures['density'], asObject(report['dense'])),
     ['Outliers removed', sum(removed['uncertain'], removed['lonely'])],
     ...placeOf(asObject(report['georeference'])),
   ];
   return rows.filter((row): row is Row => row[1] !== null);
+}
+
+function densityOf(density: unknown, dense: Record<string, unknown>): [string, string | null][] {
+  const without = Array.isArray(dense['withoutMaps']) ? dense['withoutMaps'].length : NaN;
+  const views = Number(dense['views']);
+  return [
+    ['Density', typeof density === 'string' ? density : null],
+    ['Photos with depth', density === 'dense' ? pair(views - without, views) : null],
+  ];
 }
 
 function placeOf(georeference: Record<string, unknown>): [string, string | null][] {

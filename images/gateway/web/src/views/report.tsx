@@ -42,6 +42,8 @@ interface Account {
   images?: Photo[];
   matching?: { used: string; why: string; matched: number; possible: number; verified: number };
   mapper?: string;
+  sparsePoints?: number;
+  dense?: { engine: string; views: number; withoutMaps: { name: string; why: string }[] } | null;
   seconds?: Record<string, number>;
   versions?: Record<string, string>;
 }
@@ -68,6 +70,19 @@ export function Report({ job }: { job: Job }) {
               </ul>
             </>
           )}
+          {(report.dense?.withoutMaps.length ?? 0) > 0 && (
+            <>
+              <h3>Photos without depth</h3>
+              <ul class="files">
+                {report.dense?.withoutMaps.slice(0, ROWS).map(({ name, why }) => (
+                  <li key={name} class="file">
+                    <span class="path">{name}</span>
+                    <span class="reason">{why}</span>
+                  </li>
+                ))}
+              </ul>
+            </>
+          )}
           <Table title="Versions" rows={Object.entries(report.versions ?? {})} />
         </>
       )}
@@ -88,6 +103,9 @@ function figuresOf(report: Account): [string, string][] {
     pairsPossible: report.matching?.possible,
     pairsVerified: report.matching?.verified,
     mapper: report.mapper,
+    pointsOfTheModel: report.sparsePoints,
+    depthComputedBy: report.dense?.engine,
+    photosWithDepth: report.dense && report.dense.views - report.dense.withoutMaps.length,
   };
   return Object.entries(known).flatMap(([name, value]): [string, string][] => {
     if (typeof value === 'number') return [[spaced(name), Number.isInteger(value) ? number(value) : value.toFixed(2)]];
