@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("store", "gateway", "handover", "checkpoint", "quality", "potree")
+BENCHMARKS = ("store", "gateway", "handover", "checkpoint", "quality", "fusion", "potree")
 
 
 def main() -> int:

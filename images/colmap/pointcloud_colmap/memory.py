@@ -50,8 +50,8 @@ _GUIDED: Final = 18
 _LOADED: Final = 19
 """Bytes of a view's photo and maps per pixel, as fusion holds them: colours, depth and normal."""
 _FUSED: Final = 25
-"""Bytes per pixel of all views that fusion takes beside, for what is fused already and for the points: 12 measured with
-12 rendered views of 1600x1200 that came to 0.02 points a pixel, 18 with 0.05. A point takes some 400."""
+"""Bytes per pixel of all views that fusion takes beside, for what is fused already and for the points: by
+`python -m tools.bench.fusion` 12 where 12 rendered views of 1600x1200 came to 0.02 points a pixel, and 18 with 0.05."""
 _CACHED: Final = 0.5
 """Of the memory that is left, for COLMAP's cache in patch match."""
 _LEAST_CACHE: Final = 500_000_000

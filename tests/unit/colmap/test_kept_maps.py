@@ -14,8 +14,8 @@ from pointcloud_colmap.kept_models import KeptModels
 from pointcloud_stage.checkpoint import Checkpoint
 from pointcloud_stage.pieces import LeftPieces
 from pointcloud_stage.store import Store
-from tests.fixtures.exact_depth import write_map
 from tests.fixtures.store import StoreServer
+from tools.scene.maps import write_map
 
 PREFIX = "processed/surveys/beach/6f1f/key"
 PASSES = (Pass.PHOTOMETRIC, Pass.GEOMETRIC)

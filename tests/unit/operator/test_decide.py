@@ -78,7 +78,14 @@ def succeeded() -> PointcloudJob:
     job, child = begun()
     for _ in StageName:
         job, decision = finished(
-            job, child, imagesFound=19, imagesUsable=18, imagesRegistered=7, imagesReused=5, points=6427
+            job,
+            child,
+            imagesFound=19,
+            imagesUsable=18,
+            imagesRegistered=7,
+            imagesReused=5,
+            points=6427,
+            density="dense",
         )
         child = decision.create or {}
     return job
@@ -122,7 +129,7 @@ def test_the_last_result_publishes() -> None:
     assert status.url == "https://pointclouds.example.com/potree/photos/ruin/"
     assert status.images is not None
     assert (status.images.display, status.images.reused) == ("7/18", 5)
-    assert status.points == 6427
+    assert (status.points, status.density) == (6427, "dense")
 
 
 def test_a_settled_job_stays_as_it_is_without_its_jobs() -> None:
