@@ -123,8 +123,9 @@ class KeptMaps:
 
     def without(self) -> list[str]:
         """Views that the last pass left no whole map of."""
-        found = self._found()
-        return [view for view in self._views if (view, self._passes[-1]) not in found]
+        with self._lock:
+            found = self._found()
+            return [view for view in self._views if (view, self._passes[-1]) not in found]
 
     def _found(self) -> set[tuple[str, Pass]]:
         for made_in in self._passes:

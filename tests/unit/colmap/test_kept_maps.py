@@ -93,13 +93,13 @@ def test_a_later_pod_gets_what_an_earlier_one_had_made(pods: Pods) -> None:
     assert not (pods.server.folder / PREFIX / "second").exists(), "what is stored is not stored again"
 
 
-@pytest.mark.parametrize("other", [{"recipe": "another"}, {"model": "another"}], ids=str)
-def test_maps_of_another_model_or_recipe_are_left(pods: Pods, other: dict[str, str]) -> None:
+@pytest.mark.parametrize(("recipe", "model"), [("another", "m"), ("r", "another")])
+def test_maps_of_another_model_or_recipe_are_left(pods: Pods, recipe: str, model: str) -> None:
     kept = pods.maps("first")
     pods.make("first", "a.jpg")
     kept.keep_new()
     kept.checkpoint.settle()
-    second = pods.maps("second", **other)
+    second = pods.maps("second", recipe=recipe, model=model)
     second.bring(pods.left("second"))
     assert second.from_attempts == 0
 
