@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("store", "gateway", "handover", "checkpoint", "quality", "fusion", "potree")
+BENCHMARKS = ("store", "gateway", "handover", "checkpoint", "quality", "accuracy", "overhead", "fusion", "potree")
 
 
 def main() -> int:

@@ -69,9 +69,9 @@ class Cost:
     run: StageRun
 
 
-def ingested(store: StoreServer, photos: Sequence[Path]) -> None:
+def ingested(store: StoreServer, photos: Sequence[Path], *, key: str = "photos") -> None:
     """Leaves photos in the store as an ingest pod does."""
-    pod = StageBefore(store, StageName.INGEST, JOB, key="photos")
+    pod = StageBefore(store, StageName.INGEST, JOB, key=key)
     listed = []
     for photo in photos:
         width, height = Image.open(photo).size
@@ -82,15 +82,23 @@ def ingested(store: StoreServer, photos: Sequence[Path]) -> None:
     pod.finish([manifest], Figures(images_found=len(listed), images_usable=len(listed)))
 
 
-def measure(entry: str, key: str, quality: Quality, store: StoreServer, scratch: Path) -> Cost:
-    """Runs one pod to its end."""
+def measure(  # noqa: PLR0913 - what to run, on what, and where
+    entry: str,
+    key: str,
+    settings: ReconstructSettings,
+    store: StoreServer,
+    scratch: Path,
+    *,
+    photos: str = "photos",
+) -> Cost:
+    """Runs one pod to its end on the photos of that key."""
     document = ReconstructDocument(
         **JOB,
         key=key,
         attempt=1,
         store_url=store.url,
-        upstream="photos",
-        settings=ReconstructSettings(quality=quality, density=Density.SPARSE),
+        upstream=photos,
+        settings=settings,
         device="cpu",
     )
     before = os.times()
@@ -130,9 +138,10 @@ def main() -> None:
             photos = sorted((scratch / "scene" / "photos").iterdir())
         ingested(store, photos)
         costs: dict[str, list[Cost]] = {WITHOUT: [], WITH: []}
+        settings = ReconstructSettings(quality=options.quality, density=Density.SPARSE)
         for number in range(options.rounds):
             for which, (entry, measured) in enumerate(costs.items()):
-                measured.append(measure(entry, f"{which}-{number}", options.quality, store, scratch))
+                measured.append(measure(entry, f"{which}-{number}", settings, store, scratch))
         _tell(costs, photos=len(photos))
 
 

@@ -11,8 +11,8 @@ import resource
 import tempfile
 from pathlib import Path
 
-from pointcloud_api.resource import Quality
-from pointcloud_api.stages import REPORT_FILE
+from pointcloud_api.resource import Density, Quality
+from pointcloud_api.stages import REPORT_FILE, ReconstructSettings
 from tests.fixtures.store import run_store
 from tools.bench.checkpoint import WITHOUT, ingested, measure
 from tools.scene.photos import write
@@ -35,7 +35,13 @@ def main() -> None:
         print("| --- | --- | --- | --- | --- | --- |")
         # From low to high: the system tells the most that any process has had so far.
         for quality in (each for each in Quality if each in wished):
-            cost = measure(WITHOUT, f"at-{quality}", quality, store, Path(name))
+            cost = measure(
+                WITHOUT,
+                f"at-{quality}",
+                ReconstructSettings(quality=quality, density=Density.SPARSE),
+                store,
+                Path(name),
+            )
             most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
             figures = cost.run.json(REPORT_FILE)["figures"]
             print(

@@ -101,15 +101,23 @@ def fit_robust_similarity(source: FloatArray, target: FloatArray) -> Similarity:
     return fit_similarity(source[agree], target[agree])
 
 
-def compare(poses: Mapping[str, Pose], truth: Truth) -> Accuracy:
-    """Compare reconstructed cameras, by photo name, with the truth; ValueError when under three can be compared."""
+def to_truth(poses: Mapping[str, Pose], truth: Truth) -> Similarity:
+    """Give what maps the reconstruction to the scene; ValueError when under three cameras can be compared."""
     cameras = [camera for camera in truth.cameras if camera.name in poses]
     if len(cameras) < 3:
         known, total = len(cameras), len(truth.cameras)
         raise ValueError(f"{known} of {total} true cameras are in the model, where a fit needs 3; are names the same?")
+    return fit_robust_similarity(
+        np.array([poses[camera.name].centre for camera in cameras]), np.array([camera.centre for camera in cameras])
+    )
+
+
+def compare(poses: Mapping[str, Pose], truth: Truth) -> Accuracy:
+    """Compare reconstructed cameras, by photo name, with the truth; ValueError when under three can be compared."""
+    cameras = [camera for camera in truth.cameras if camera.name in poses]
+    fit = to_truth(poses, truth)
     centres = np.array([poses[camera.name].centre for camera in cameras])
     true_centres = np.array([camera.centre for camera in cameras])
-    fit = fit_robust_similarity(centres, true_centres)
     errors = np.linalg.norm(fit.apply(centres) - true_centres, axis=1) / truth.extent
     angles = [_angle(fit.rotation @ poses[camera.name].rotation, np.array(camera.rotation)) for camera in cameras]
     return Accuracy(
@@ -137,6 +145,12 @@ def read_images_txt(path: Path) -> dict[str, Pose]:
         rotation = _camera_to_world(quaternion)
         poses[columns[9]] = Pose(rotation=rotation, centre=-rotation @ translation)
     return poses
+
+
+def read_points_txt(path: Path) -> FloatArray:
+    """Read the points (N, 3) of COLMAP's points3D.txt (https://colmap.github.io/format.html#points3d-txt)."""
+    rows = [line.split(maxsplit=4)[1:4] for line in path.read_text(encoding="utf-8").splitlines() if line[:1] != "#"]
+    return np.array(rows, float).reshape(-1, 3)
 
 
 def _camera_to_world(quaternion: FloatArray) -> FloatArray:

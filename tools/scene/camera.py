@@ -1,4 +1,4 @@
-"""The true cameras: where they stand, what they project where, and the JSON file that tells a test so.
+"""The true cameras: what they project where, and the JSON file that tells a test so.
 
 Conventions are COLMAP's: camera axes x right, y down, z forward; the centre of the first pixel is (0.5, 0.5)
 (https://colmap.github.io/format.html, https://colmap.github.io/cameras.html).
@@ -17,7 +17,7 @@ WORLD_UP = np.array([0.0, 0.0, 1.0])
 
 
 class Camera(BaseModel):
-    """One photo's pinhole camera in a right-handed world whose z axis points up; lengths in metres."""
+    """One photo's camera in a right-handed world whose z axis points up; lengths in metres."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,6 +28,8 @@ class Camera(BaseModel):
     focal: float
     """Focal length in pixels, the same along x and y."""
     principal_point: tuple[float, float]
+    radial: tuple[float, float] = (0.0, 0.0)
+    """Distortion of the lens, as k1 and k2 of COLMAP's model RADIAL; without any it is a pinhole's."""
     rotation: tuple[Vector, Vector, Vector]
     """Camera to world, as rows: its columns are the camera's axes in the world."""
     centre: Vector
@@ -37,7 +39,11 @@ class Camera(BaseModel):
         local = (points - np.array(self.centre)) @ np.array(self.rotation)
         if np.any(local[:, 2] <= 0):
             raise ValueError(f"{self.name} cannot project points behind it; drop those first")
-        pixels: FloatArray = self.focal * local[:, :2] / local[:, 2:] + np.array(self.principal_point)
+        slopes = local[:, :2] / local[:, 2:]
+        squared = (slopes**2).sum(axis=1, keepdims=True)
+        k1, k2 = self.radial
+        bent = slopes * (1 + squared * (k1 + squared * k2))
+        pixels: FloatArray = self.focal * bent + np.array(self.principal_point)
         return pixels
 
 
@@ -79,30 +85,3 @@ def look_at(*, centre: FloatArray, target: FloatArray) -> FloatArray:
     right = np.cross(forward, WORLD_UP)
     right /= np.linalg.norm(right)
     return np.column_stack([right, np.cross(forward, right), forward])
-
-
-def orbit(*, photos: int, width: int, seed: int = 0) -> tuple[Camera, ...]:
-    """Place cameras once around the origin, as a person with a pole would: alternately high and low, never exact."""
-    if photos < 1:
-        raise ValueError(f"an orbit of {photos} photos shows nothing; ask for at least 1")
-    random = np.random.default_rng(seed)
-    height = width * 3 // 4
-    cameras = []
-    for index in range(photos):
-        bearing = 2 * np.pi * (index + random.uniform(-0.1, 0.1)) / photos
-        distance = random.uniform(10.6, 11.6)
-        rise = (4.4 if index % 2 else 6.0) + random.uniform(-0.3, 0.3)
-        centre = np.array([distance * np.cos(bearing), distance * np.sin(bearing), rise])
-        target = np.array([*random.uniform(-0.3, 0.3, 2), 0.75])
-        cameras.append(
-            Camera(
-                name=f"ruin-{index + 1:02d}.jpg",
-                width=width,
-                height=height,
-                focal=float(width),
-                principal_point=(width / 2, height / 2),
-                rotation=tuple(map(tuple, look_at(centre=centre, target=target).tolist())),
-                centre=tuple(centre.tolist()),
-            )
-        )
-    return tuple(cameras)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tools.scene.camera import orbit
+from tools.scene.paths import orbit
 from tools.scene.photos import take
 from tools.scene.ruin import ruin
 

@@ -64,6 +64,24 @@ def on_earth(points: FloatArray) -> FloatArray:
     return np.column_stack([latitudes, longitudes, altitudes])
 
 
+def in_the_scene(local: FloatArray, origin: FloatArray) -> FloatArray:
+    """Points of the scene (N, 3) that are east, north and up (N, 3; metres) of a place on the earth.
+
+    `origin` (3,) is its latitude and longitude in degrees and its altitude in metres.
+    """
+    latitude, longitude, altitude = origin
+    pipeline = (
+        f"+proj=pipeline +step +inv +proj=topocentric +ellps=WGS84 +lat_0={latitude} +lon_0={longitude} +h_0={altitude}"
+    )
+    east, north, up = local.T
+    geocentric = np.column_stack(Transformer.from_pipeline(pipeline).transform(east, north, up))
+    axes = Transformer.from_pipeline("+proj=pipeline +step +proj=unitconvert +xy_in=deg +xy_out=rad +step +proj=cart")
+    corners = on_earth(np.vstack([np.zeros(3), np.eye(3)]))
+    zero, *unit = np.column_stack(axes.transform(corners[:, 1], corners[:, 0], corners[:, 2]))
+    scene: FloatArray = (geocentric - zero) @ np.linalg.inv(np.array(unit) - zero)
+    return scene
+
+
 def _tags(latitude: float, longitude: float, altitude: float) -> dict[int, object]:
     return {
         ExifTags.GPS.GPSLatitudeRef: "N" if latitude >= 0 else "S",

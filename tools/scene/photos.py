@@ -2,8 +2,10 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from tools.scene.camera import Camera, FloatArray, Truth, orbit
+from tools.scene.camera import Camera, FloatArray, Truth
+from tools.scene.paths import orbit
 from tools.scene.raycast import Solids, cast
 from tools.scene.ruin import EXTENT, ruin
 
@@ -51,17 +54,31 @@ def exif(camera: Camera) -> Image.Exif:
     return tags
 
 
-def take(solids: Solids, camera: Camera, path: Path, *, seed: int) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What to photograph, and from where."""
+
+    solids: Solids
+    extent: float
+    """Diameter in metres."""
+    cameras: tuple[Camera, ...]
+    tells: bool = True
+    """Whether the photos have EXIF, which a video's frames have not."""
+
+
+def take(solids: Solids, camera: Camera, path: Path, *, seed: int, tells: bool = True) -> None:
     """Photograph the solids into a JPEG file."""
     image = Image.fromarray(develop(cast(solids, camera), seed=seed))
-    image.save(path, "JPEG", quality=_QUALITY, subsampling=0, exif=exif(camera))
+    image.save(path, "JPEG", quality=_QUALITY, subsampling=0, exif=exif(camera) if tells else Image.Exif())
 
 
-def _generator(photos: int, width: int) -> str:
-    """Identify what the photos depend on: this package's code and the two settings."""
-    digest = hashlib.sha256(f"{photos} {width}".encode())
-    for source in ("camera.py", "raycast.py", "ruin.py", "photos.py"):
+def _generator(scene: Scene) -> str:
+    """Identify what the photos depend on beside the cameras: this package's code, and what stands in the scene."""
+    digest = hashlib.sha256(f"{scene.tells}".encode())
+    for source in ("camera.py", "raycast.py", "photos.py"):
         digest.update(Path(__file__).with_name(source).read_bytes())
+    for array in scene.solids:
+        digest.update(array.tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -72,25 +89,31 @@ def write(
     width: int = WIDTH,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> Truth:
+    """Render photos once around the ruin; as `render`."""
+    scene = Scene(solids=ruin(), extent=EXTENT, cameras=orbit(photos=photos, width=width))
+    return render(folder, scene, progress=progress)
+
+
+def render(folder: Path, scene: Scene, *, progress: Callable[[int, int], None] = lambda _done, _total: None) -> Truth:
     """Render photos into folder/photos and folder/truth/cameras.json, unless the same are there already.
 
     `progress` is called with the number of photos done and in all. The truth is written last: where it is, the photos
     are whole.
     """
     record = folder / "truth" / "cameras.json"
-    truth = Truth(generator=_generator(photos, width), extent=EXTENT, cameras=orbit(photos=photos, width=width))
+    truth = Truth(generator=_generator(scene), extent=scene.extent, cameras=scene.cameras)
     if record.exists() and record.read_text(encoding="utf-8") == truth.to_json():
         return truth
     record.unlink(missing_ok=True)
     target = folder / "photos"
     target.mkdir(parents=True, exist_ok=True)
-    for stale in target.glob("ruin-*.jpg"):
-        stale.unlink()
-    solids = ruin()
+    for pattern in {re.sub(r"\d", "[0-9]", camera.name) for camera in scene.cameras}:
+        for stale in target.glob(pattern):
+            stale.unlink()
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         jobs = [
-            pool.submit(take, solids, camera, target / camera.name, seed=index)
-            for index, camera in enumerate(truth.cameras)
+            pool.submit(take, scene.solids, camera, target / camera.name, seed=index, tells=scene.tells)
+            for index, camera in enumerate(scene.cameras)
         ]
         for done, job in enumerate(jobs, start=1):
             job.result()

@@ -34,6 +34,7 @@ _LEAST: Final = 1e-6
 _LIFT: Final = 1e-4
 """How far in metres a ray to the sun starts above its surface."""
 _OCTAVES: Final = 9
+_NEWTON_STEPS: Final = 8
 
 
 class Solids(NamedTuple):
@@ -64,6 +65,7 @@ class _View(NamedTuple):
     centre: Vector
     focal: float
     principal: tuple[float, float]
+    radial: tuple[float, float]
 
 
 @njit(nogil=True, cache=True)
@@ -289,9 +291,24 @@ def _shade(
 
 
 @njit(nogil=True, cache=True)
+def _straightened(bent: float, radial: tuple[float, float]) -> float:
+    """Give the slope of a ray to the axis that the lens bends to `bent`, by Newton's method."""
+    slope = bent
+    for _ in range(_NEWTON_STEPS):
+        squared = slope * slope
+        excess = slope * (1 + squared * (radial[0] + squared * radial[1])) - bent
+        slope -= excess / (1 + squared * (3 * radial[0] + 5 * squared * radial[1]))
+    return slope
+
+
+@njit(nogil=True, cache=True)
 def _ray(view: _View, column: float, row: float) -> Vector:
     """Give the unit direction through a point of the image."""
     u, v = column - view.principal[0], row - view.principal[1]
+    bent = np.sqrt(u * u + v * v) / view.focal
+    if view.radial != (0.0, 0.0) and bent > 0:
+        factor = _straightened(bent, view.radial) / bent
+        u, v = u * factor, v * factor
     x, y, z = _into(view.rotation.T, u, v, view.focal)
     length = np.sqrt(x * x + y * y + z * z)
     return x / length, y / length, z / length
@@ -299,7 +316,9 @@ def _ray(view: _View, column: float, row: float) -> Vector:
 
 @njit(nogil=True, cache=True)
 def _along_row(solids: Solids, view: _View, row: int) -> IndexArray:
-    """Find the solids that the rays of one row of pixels, which lie in a plane, may meet."""
+    """Find the solids that the rays of one row of pixels, which lie in a plane unless they are bent, may meet."""
+    if view.radial != (0.0, 0.0):
+        return np.arange(solids.kind.shape[0])
     found = np.empty(solids.kind.shape[0], np.int64)
     count = 0
     v = row + 0.5 - view.principal[1]
@@ -379,7 +398,7 @@ def measure(solids: Solids, camera: Camera) -> tuple[FloatArray, FloatArray]:
 
 
 def _view(camera: Camera) -> _View:
-    return _View(np.array(camera.rotation), camera.centre, camera.focal, camera.principal_point)
+    return _View(np.array(camera.rotation), camera.centre, camera.focal, camera.principal_point, camera.radial)
 
 
 def cast(solids: Solids, camera: Camera) -> FloatArray:

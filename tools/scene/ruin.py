@@ -13,6 +13,9 @@ from tools.scene.raycast import BOX, ELLIPSOID, FRUSTUM, Solids
 
 EXTENT: Final = 12.0
 """Diameter of the island in metres."""
+ROW_EXTENT: Final = 32.0
+"""Length of three islands in a row, which overlap by 2 m."""
+_APART: Final = 10.0
 
 Colour = tuple[float, float, float]
 
@@ -218,3 +221,11 @@ def ruin(seed: int = 0) -> Solids:
     for part in (_island, _plinth, _columns, _shrine, _wall, _rubble):
         part(site)
     return site.arrays()
+
+
+def row(ruins: int = 3) -> Solids:
+    """Build ruins of as many seeds, each 10 m east of the one before, the middle of all at the origin."""
+    built = [ruin(seed) for seed in range(ruins)]
+    for index, one in enumerate(built):
+        one.centre[:, 0] += _APART * (index - (ruins - 1) / 2)
+    return Solids(*(np.concatenate(arrays) for arrays in zip(*built, strict=True)))

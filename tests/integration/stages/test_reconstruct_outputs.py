@@ -28,8 +28,8 @@ from tests.fixtures.stages import StageRun
 from tests.fixtures.store import StoreServer
 from tests.integration.stages.test_reconstruct import ingested, reconstruct
 from tools.scene.accuracy import fit_robust_similarity
-from tools.scene.camera import FloatArray, Truth
-from tools.scene.gps import geotag, on_earth
+from tools.scene.camera import Truth
+from tools.scene.gps import geotag, in_the_scene
 from tools.scene.photos import write
 
 NOISE = 0.3
@@ -47,25 +47,6 @@ def run(store: StoreServer, tmp_path: Path, photos: Path, **settings: Any) -> St
     stage = reconstruct(store, tmp_path, quality=Quality.LOW, **settings)
     assert stage.exit_code == ExitCode.DONE, stage.stdout
     return stage
-
-
-def in_the_scene(local: FloatArray, report: dict[str, Any]) -> FloatArray:
-    """Points of a georeferenced model in the scene's own metres, by way of the earth."""
-    origin = report["georeference"]["origin"]
-    pipeline = (
-        f"+proj=pipeline +step +inv +proj=topocentric +ellps=WGS84 +lat_0={origin['latitude']} "
-        f"+lon_0={origin['longitude']} +h_0={origin['altitude']}"
-    )
-    east, north, up = local.T
-    return _from_earth(np.column_stack(Transformer.from_pipeline(pipeline).transform(east, north, up)))
-
-
-def _from_earth(geocentric: FloatArray) -> FloatArray:
-    axes = Transformer.from_pipeline("+proj=pipeline +step +proj=unitconvert +xy_in=deg +xy_out=rad +step +proj=cart")
-    corners = on_earth(np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
-    zero, *unit = np.column_stack(axes.transform(corners[:, 1], corners[:, 0], corners[:, 2]))
-    scene: FloatArray = (geocentric - zero) @ np.linalg.inv(np.array(unit) - zero)
-    return scene
 
 
 def test_photos_with_gps_become_a_cloud_in_metres_on_the_map(
@@ -93,7 +74,11 @@ def test_photos_with_gps_become_a_cloud_in_metres_on_the_map(
 
 def _assert_cameras_are_where_they_were(model: pycolmap.Reconstruction, truth: Truth, report: dict[str, Any]) -> None:
     by_name = {image.name: image.projection_center() for image in map(model.image, model.reg_image_ids())}
-    placed = in_the_scene(np.array([by_name[camera.name] for camera in truth.cameras]), report)
+    origin = report["georeference"]["origin"]
+    placed = in_the_scene(
+        np.array([by_name[camera.name] for camera in truth.cameras]),
+        np.array([origin["latitude"], origin["longitude"], origin["altitude"]]),
+    )
     assert placed == pytest.approx(np.array([camera.centre for camera in truth.cameras]), abs=2 * NOISE)
 
 

@@ -1,15 +1,19 @@
 """The rendered photos are what the true cameras see, the same each time."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import ExifTags, Image
 
-from tools.scene.camera import Camera, Truth, look_at, orbit
-from tools.scene.photos import develop, write
+from tools.scene.camera import Camera, FloatArray, Truth, look_at
+from tools.scene.paths import orbit
+from tools.scene.photos import develop, render, write
 from tools.scene.raycast import ELLIPSOID, SKY, Solids, cast
 from tools.scene.ruin import ruin
+from tools.scene.scenes import NAMES, scene
 
 
 def camera(*, centre: tuple[float, float, float], width: int = 320) -> Camera:
@@ -125,3 +129,45 @@ def test_a_file_that_is_no_truth_is_refused_with_what_to_do(tmp_path: Path) -> N
     (tmp_path / "cameras.json").write_text("{}")
     with pytest.raises(ValueError, match=r"python -m tools\.scene"):
         Truth.read(tmp_path / "cameras.json")
+
+
+@pytest.mark.parametrize("radial", [(0.0, 0.0), (-0.12, 0.03), (0.1, 0.0)])
+@pytest.mark.parametrize("place", [(0.0, 0.0, 0.0), (1.8, 2.2, 0.0), (-1.6, -2.4, 0.3)])
+def test_a_lens_bends_rays_as_the_camera_projects(
+    place: tuple[float, float, float], radial: tuple[float, float]
+) -> None:
+    view = camera(centre=(5.0, -4.0, 3.0)).model_copy(update={"radial": radial})
+    cover = 1 - cast(ball(place, 0.08), view)[:, :, 0] / SKY[0]
+    rows, columns = np.indices(cover.shape) + 0.5
+    seen = np.array([(columns * cover).sum(), (rows * cover).sum()]) / cover.sum()
+    assert cover.sum() > 20
+    np.testing.assert_allclose(seen, view.project(np.array([place]))[0], atol=0.1)
+    straight = view.model_copy(update={"radial": (0.0, 0.0)}).project(np.array([place]))[0]
+    bend = np.linalg.norm(straight - view.project(np.array([place]))[0])
+    assert bend == 0 if radial == (0.0, 0.0) or place == (0.0, 0.0, 0.0) else bend > 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scene_has_as_many_photos_as_asked_for_and_they_overlap(name: str) -> None:
+    """Neighbours show common ground: points that the one sees within its frame, the other does too."""
+    shot = scene(name, photos=24, width=160)
+    assert len({view.name for view in shot.cameras}) == 24
+    ground = np.array([[x, y, 0.0] for x in np.arange(-14.0, 14, 0.5) for y in np.arange(-6.0, 6, 0.5)])
+    for first, second in pairwise(shot.cameras[:6]):
+        both = [_frames(view, ground) for view in (first, second)]
+        assert (both[0] & both[1]).sum() > 0.3 * both[0].sum() > 3
+
+
+def _frames(view: Camera, points: FloatArray) -> NDArray[np.bool_]:
+    """Which of the points (N, 3) a camera sees."""
+    ahead = (points - np.array(view.centre)) @ np.array(view.rotation)[:, 2] > 0
+    pixels = np.full((len(points), 2), -1.0)
+    pixels[ahead] = view.project(points[ahead])
+    within: NDArray[np.bool_] = ((pixels >= 0) & (pixels < [view.width, view.height])).all(axis=1)
+    return within
+
+
+def test_a_video_tells_nothing_of_its_camera(tmp_path: Path) -> None:
+    truth = render(tmp_path, scene("video", photos=1, width=160))
+    with Image.open(tmp_path / "photos" / truth.cameras[0].name) as frame:
+        assert not dict(frame.getexif())

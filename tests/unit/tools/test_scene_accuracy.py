@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tools.scene.accuracy import Pose, compare, fit_robust_similarity, fit_similarity, read_images_txt
-from tools.scene.camera import Truth, orbit
+from tools.scene.camera import Truth
+from tools.scene.paths import orbit
 
 TURN = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0.0], [0.48, 0.64, 0.6]])
 SHIFT = np.array([3.0, -2.0, 11.0])
