@@ -2,9 +2,9 @@
 
     python -m tools.bench.accuracy [--scenes orbit,grid,corridor,video] [--quality low] [--width 640] [--keep FOLDER]
 
-Renders scenes whose cameras and surfaces are known, each also through a lens that bends straight lines, and with GPS
-positions that are wrong by 0.3 m (standard deviation along each axis); reconstructs them by the stage's real program;
-and compares. `--keep` is where rendered photos stay for the next time.
+Renders scenes whose cameras and surfaces are known, through a lens that bends straight lines, and with GPS positions
+that are wrong by 0.3 m (standard deviation along each axis); reconstructs them by the stage's real program; and
+compares. `--keep` is where rendered photos stay for the next time.
 """
 
 import argparse
@@ -28,7 +28,13 @@ from tools.scene.photos import Scene, render
 from tools.scene.scenes import LENS, NAMES, scene
 from tools.scene.surface import distances
 
-PHOTOS: Final = {"orbit": 20, "grid": 25, "corridor": 24, "video": 30}
+PHOTOS: Final = {"orbit": 20, "grid": 25, "corridor": 20, "video": 24}
+_TITLES: Final = {
+    "orbit": "once around",
+    "grid": "in a grid, straight down",
+    "corridor": "along a corridor and back",
+    "video": "frames of a video",
+}
 NOISE: Final = 0.3
 """Metres."""
 _HEAD: Final = (
@@ -67,17 +73,21 @@ class Exactness:
 
 
 def cases(name: str, folder: Path, *, width: int, quality: Quality) -> Iterator[Case]:
-    """One scene as it is, through a lens, and with GPS, which frames of videos have not; renders what is missing."""
-    for lens, radial in (("", (0.0, 0.0)), (", distorting lens", LENS)):
+    """One scene through a lens, and with GPS, which frames of videos have not; renders what is missing.
+
+    The orbit is taken without distortion too, for comparison.
+    """
+    for radial in ((0.0, 0.0), LENS) if name == "orbit" else (LENS,):
         made = scene(name, photos=PHOTOS[name], width=width, radial=radial)
-        place = folder / f"{name}-{'distorted' if lens else 'plain'}"
+        place = folder / f"{name}-{'distorted' if any(radial) else 'plain'}"
         truth = render(place, made)
         settings = ReconstructSettings(
             quality=quality,
             matching=Matching.AUTO if made.tells else Matching.SEQUENTIAL,
             density=Density.SPARSE,
         )
-        case = Case(name=name + lens, photos=place / "photos", scene=made, truth=truth, settings=settings)
+        title = f"{PHOTOS[name]} {_TITLES[name]}" + (", no distortion" if not any(radial) else "")
+        case = Case(name=title, photos=place / "photos", scene=made, truth=truth, settings=settings)
         yield case
     if made.tells:
         tagged = place / "tagged"
@@ -88,7 +98,7 @@ def cases(name: str, folder: Path, *, width: int, quality: Quality) -> Iterator[
 
 def reconstructed(case: Case, store: StoreServer, scratch: Path) -> Cost:
     """One run of the stage."""
-    key = case.name.replace(", ", "-").replace(" ", "-")
+    key = case.name.replace(", ", "-").replace(" ", "-").lower()
     ingested(store, sorted(case.photos.glob("*.jpg")), key=f"photos-{key}")
     return measure(WITH, key, case.settings, store, scratch, photos=f"photos-{key}")
 

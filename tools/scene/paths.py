@@ -42,10 +42,10 @@ def grid(*, photos: int, width: int, seed: int = 0) -> tuple[Camera, ...]:
 
 
 def corridor(*, photos: int, width: int, seed: int = 0) -> tuple[Camera, ...]:
-    """Fly eastwards 22 m along a line 8 m above the ground, and back 3 m beside it, looking straight down."""
+    """Fly eastwards 14 m along a line 8 m above the ground, and back 3 m beside it, looking straight down."""
     there = -(-photos // 2)
-    places = [(easting, -1.5, 8.0, 0) for easting in np.linspace(-11, 11, there)]
-    places += [(easting, 1.5, 8.0, 1) for easting in np.linspace(11, -11, photos - there)]
+    places = [(easting, -1.5, 8.0, 0) for easting in np.linspace(-7, 7, there)]
+    places += [(easting, 1.5, 8.0, 1) for easting in np.linspace(7, -7, photos - there)]
     return _overhead("corridor", places, width=width, seed=seed)
 
 

@@ -65,7 +65,7 @@ class _View(NamedTuple):
     centre: Vector
     focal: float
     principal: tuple[float, float]
-    radial: tuple[float, float]
+    radial: tuple[float, float] = (0.0, 0.0)
 
 
 @njit(nogil=True, cache=True)

@@ -13,8 +13,8 @@ from tools.scene.raycast import BOX, ELLIPSOID, FRUSTUM, Solids
 
 EXTENT: Final = 12.0
 """Diameter of the island in metres."""
-ROW_EXTENT: Final = 32.0
-"""Length of three islands in a row, which overlap by 2 m."""
+ROW_EXTENT: Final = 22.0
+"""Length of two islands in a row, which overlap by 2 m."""
 _APART: Final = 10.0
 
 Colour = tuple[float, float, float]
@@ -223,7 +223,7 @@ def ruin(seed: int = 0) -> Solids:
     return site.arrays()
 
 
-def row(ruins: int = 3) -> Solids:
+def row(ruins: int = 2) -> Solids:
     """Build ruins of as many seeds, each 10 m east of the one before, the middle of all at the origin."""
     built = [ruin(seed) for seed in range(ruins)]
     for index, one in enumerate(built):

@@ -70,4 +70,4 @@ def watched(
             finally:
                 ended.set()
                 poller.join()
-        once()
+            once()  # while SIGTERM still calls for a look: what native code did last is not lost to it

@@ -1,7 +1,7 @@
 """Reads when and where photos were taken from their EXIF: from the file's head alone, about a millisecond a photo.
 
-COLMAP's bitmaps tell no time, and no position without an altitude. Pillow would, but in one process with pycolmap it
-corrupts the heap.
+COLMAP's bitmaps tell no time, and its database no position without an altitude. Pillow would, but in one process with
+pycolmap it corrupts the heap.
 """
 
 import logging

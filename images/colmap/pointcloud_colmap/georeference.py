@@ -7,7 +7,6 @@ neither, so what they would make of the reconstruction is judged before it is do
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -112,23 +111,6 @@ class Fit:
         return distances
 
 
-def read_positions(database: Path) -> dict[str, FloatArray]:
-    """Latitude and longitude in degrees and altitude in metres (3,), by name of the photo.
-
-    From what COLMAP kept of the photos' EXIF, which is only what has all three.
-    """
-    with pycolmap.Database.open(database) as connection:
-        priors = {prior.corr_data_id.id: prior for prior in connection.read_all_pose_priors()}
-        images = connection.read_all_images()
-    wgs84 = pycolmap.PosePriorCoordinateSystem.WGS84
-    found = ((image.name, priors.get(image.image_id)) for image in images)
-    return {
-        name: np.asarray(prior.position, np.float64).ravel()
-        for name, prior in found
-        if prior is not None and prior.coordinate_system == wgs84 and prior.has_position()
-    }
-
-
 def georeference(
     reconstruction: pycolmap.Reconstruction, positions: Mapping[str, FloatArray]
 ) -> tuple[Georeference, dict[str, float], pycolmap.Sim3d]:
@@ -138,7 +120,8 @@ def georeference(
 
     Args:
         reconstruction: Any, final: nothing may be reconstructed in it afterwards with thresholds in its own unit.
-        positions: As `read_positions` gives them, by name of the photo; others than the registered ones do not matter.
+        positions: Latitude and longitude in degrees and altitude in metres (3,), by name of the photo; others than the
+            registered ones do not matter.
 
     Raises:
         NotGeoreferencedError: The reconstruction is as it was.

@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
+import numpy as np
 import pycolmap
 
 from pointcloud_api.resource import Georeferencing
 from pointcloud_api.stages import StageWarning, Units
+from pointcloud_colmap.exif import Shot
 from pointcloud_colmap.georeference import (
     Georeference,
     NotGeoreferencedError,
     georeference,
-    read_positions,
     warn_of_gps,
 )
-from pointcloud_colmap.orientation import level
+from pointcloud_colmap.orientation import FloatArray, level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +37,9 @@ class Placement:
         return Units.ARBITRARY if self.georeference is None else Units.METRES
 
 
-def place(model: pycolmap.Reconstruction, database: Path, wish: Georeferencing) -> Placement:
+def place(model: pycolmap.Reconstruction, shots: Mapping[str, Shot], wish: Georeferencing) -> Placement:
     """Move the model, in place. It comes last, because thresholds of earlier steps are in the model's own unit."""
-    positions = read_positions(database) if wish is Georeferencing.AUTO else {}
+    positions = _whole_positions(shots) if wish is Georeferencing.AUTO else {}
     warning = None
     if positions:
         try:
@@ -49,3 +49,9 @@ def place(model: pycolmap.Reconstruction, database: Path, wish: Georeferencing) 
         else:
             return Placement(from_model=moved, georeference=found, gps_errors=gps_errors)
     return Placement(from_model=level(model), warning=warning)
+
+
+def _whole_positions(shots: Mapping[str, Shot]) -> dict[str, FloatArray]:
+    """Latitude and longitude in degrees and altitude in metres (3,), by name, of the photos that tell all three."""
+    told = ((name, shot.position) for name, shot in shots.items())
+    return {name: np.array(at, np.float64) for name, at in told if at is not None and at.altitude is not None}

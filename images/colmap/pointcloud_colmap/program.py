@@ -130,7 +130,8 @@ def _run(context: StageContext[ReconstructDocument], means: _Means) -> _Reconstr
     stopwatch = Stopwatch()
     with stopwatch.step("download"):
         photos = fetch_photos(context)
-        choice = choose(read_shots(photos), settings.matching)
+        shots = read_shots(photos)
+        choice = choose(shots, settings.matching)
         means.plan(context, len(photos.names), choice.expected(len(photos.names)))
         earlier = context.document.previous_key
         attempts, run = context.left(), context.left(earlier) if earlier else None
@@ -184,7 +185,7 @@ def _run(context: StageContext[ReconstructDocument], means: _Means) -> _Reconstr
     densified = _densify(context, means, mapped, photos, attempts=attempts, stopwatch=stopwatch)
     progress.update("export", 0, _EXPORTS, "steps")
     with stopwatch.step("align"):
-        placement = place(best, database, settings.georeference)
+        placement = place(best, shots, settings.georeference)
         if densified.cloud:
             densified.cloud.transform(placement.from_model)
     best.update_point_3d_errors()

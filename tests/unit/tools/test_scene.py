@@ -152,7 +152,7 @@ def test_every_scene_has_as_many_photos_as_asked_for_and_they_overlap(name: str)
     """Neighbours show common ground: points that the one sees within its frame, the other does too."""
     shot = scene(name, photos=24, width=160)
     assert len({view.name for view in shot.cameras}) == 24
-    ground = np.array([[x, y, 0.0] for x in np.arange(-14.0, 14, 0.5) for y in np.arange(-6.0, 6, 0.5)])
+    ground = np.array([[x, y, 0.0] for x in np.arange(-10.0, 10, 0.5) for y in np.arange(-6.0, 6, 0.5)])
     for first, second in pairwise(shot.cameras[:6]):
         both = [_frames(view, ground) for view in (first, second)]
         assert (both[0] & both[1]).sum() > 0.3 * both[0].sum() > 3
