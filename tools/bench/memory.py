@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,7 @@ from pointcloud_colmap.presets import PRESETS
 from pointcloud_stage import StageFailure
 
 _SIZES: Final = ((1600, 900), (6000, 4000))
-_PHOTOS: Final = 8
+_PHOTOS: Final = 5
 """More than there are threads, so that some wait."""
 _MEGABYTE: Final = 1_000_000
 _MOST: Final = 64_000
@@ -53,22 +54,8 @@ def extract(quality: Quality, threads: int, folder: Path, width: int, height: in
 
 
 def compare(quality: Quality, threads: int, folder: Path) -> None:
-    """Compare all pairs of photos that show the same points, as many as a photo has features at most."""
-    random, preset, size = np.random.default_rng(0), PRESETS[quality], 2400
-    points = np.column_stack(
-        [random.uniform(-1, 1, (preset.max_num_features, 2)), random.uniform(2, 3, (preset.max_num_features, 1))]
-    )
-    descriptors = random.integers(0, 255, (len(points), 128), np.uint8)
-    camera = pycolmap.Camera.create(1, pycolmap.CameraModelId.SIMPLE_PINHOLE, float(size), size, size)
-    with pycolmap.Database.open(folder / "database.db") as connection:
-        camera.camera_id = connection.write_camera(camera)
-        for number in range(_PHOTOS):
-            image = pycolmap.Image(name=f"{number}.jpg", camera_id=camera.camera_id)
-            image_id = connection.write_image(image)
-            moved = points - [0.1 * number, 0.0, 0.0]
-            pixels = np.asarray(size * moved[:, :2] / moved[:, 2:] + size / 2, np.float32)
-            connection.write_keypoints(image_id, pixels)
-            connection.write_descriptors(image_id, descriptors)
+    """Compare all pairs of photos whose features are in the folder's database."""
+    preset = PRESETS[quality]
     pycolmap.match_exhaustive(
         folder / "database.db",
         matching_options=preset.matching(num_threads=threads),
@@ -77,24 +64,35 @@ def compare(quality: Quality, threads: int, folder: Path) -> None:
     )
 
 
-def _foreseen(fitted: Callable[[int], Threads], threads: int) -> int:
+def _foreseen(fitted: Callable[..., Threads], threads: int) -> int:
     """The least megabytes with which so many threads are used."""
     low, high = 0, _MOST
     while high - low > 1:
         middle = (low + high) // 2
         try:
-            enough = fitted(middle * _MEGABYTE).count >= threads
+            enough = fitted(memory=middle * _MEGABYTE).count >= threads
         except StageFailure:
             enough = False
         low, high = (low, middle) if enough else (middle, high)
     return high
 
 
-def _measured(*arguments: object) -> int:
+def _measured(folder: Path, *arguments: object) -> int:
     """Megabytes that a process of its own took at most."""
+    command = [sys.executable, "-m", "tools.bench.memory", "--one", folder, *map(str, arguments)]
+    return int(subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout)
+
+
+def _extracting(quality: Quality, threads: int, size: tuple[int, int]) -> int:
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "tools.bench.memory", "--one", folder, *map(str, arguments)]
-        return int(subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout)
+        return _measured(Path(folder), quality, threads, *size)
+
+
+def _comparing(quality: Quality, threads: int) -> int:
+    with tempfile.TemporaryDirectory() as folder:
+        # As many features as the quality has, by the way that is quickest.
+        _measured(Path(folder), Quality.MEDIUM, 1, *_SIZES[0])
+        return _measured(Path(folder), quality, threads)
 
 
 def main() -> None:
@@ -114,30 +112,20 @@ def main() -> None:
         return
     print("| what | quality | threads | MB | foreseen |\n| --- | --- | ---: | ---: | ---: |")
     for quality in map(Quality, options.qualities.split(",")):
-        preset = PRESETS[quality]
         for threads in map(int, options.threads.split(",")):
-            for width, height in _SIZES:
-                foreseen = _foreseen(
-                    lambda memory, size=(width, height), preset=preset, cpus=threads: extraction_threads(
-                        [size], preset, Device.CPU, cpus=cpus, memory=memory
-                    ),
-                    threads,
-                )
-                _tell(
-                    f"extracting {width}x{height}",
-                    quality,
-                    threads,
-                    _measured(quality, threads, width, height),
-                    foreseen,
-                )
-            features = [preset.max_num_features] * 2
-            foreseen = _foreseen(
-                lambda memory, features=features, preset=preset, cpus=threads: matching_threads(
-                    features, preset, Device.CPU, cpus=cpus, memory=memory
-                ),
-                threads,
-            )
-            _tell(f"comparing {features[0]:,} features", quality, threads, _measured(quality, threads), foreseen)
+            _tell_of(quality, threads)
+
+
+def _tell_of(quality: Quality, threads: int) -> None:
+    preset = PRESETS[quality]
+    for size in _SIZES:
+        fitted = partial(extraction_threads, [size], preset, Device.CPU, cpus=threads)
+        what = f"extracting {size[0]}x{size[1]}"
+        _tell(what, quality, threads, _extracting(quality, threads, size), _foreseen(fitted, threads))
+    features = [preset.max_num_features] * 2
+    fitted = partial(matching_threads, features, preset, Device.CPU, cpus=threads)
+    what = f"comparing {features[0]:,} features"
+    _tell(what, quality, threads, _comparing(quality, threads), _foreseen(fitted, threads))
 
 
 def _tell(what: str, quality: Quality, threads: int, measured: int, foreseen: int) -> None:
