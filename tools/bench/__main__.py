@@ -3,7 +3,19 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("store", "gateway", "handover", "checkpoint", "quality", "accuracy", "overhead", "fusion", "potree")
+BENCHMARKS = (
+    "store",
+    "gateway",
+    "handover",
+    "checkpoint",
+    "quality",
+    "accuracy",
+    "overhead",
+    "cleaning",
+    "memory",
+    "fusion",
+    "potree",
+)
 
 
 def main() -> int:

@@ -79,7 +79,7 @@ def _foreseen(fitted: Callable[..., Threads], threads: int) -> int:
 
 def _measured(folder: Path, *arguments: object) -> int:
     """Megabytes that a process of its own took at most."""
-    command = [sys.executable, "-m", "tools.bench.memory", "--one", folder, *map(str, arguments)]
+    command = [sys.executable, "-m", "tools.bench.memory", "--one", str(folder), *map(str, arguments)]
     return int(subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout)
 
 

@@ -28,6 +28,7 @@ from pointcloud_api.resource import Quality
 from pointcloud_api.stages import ExitCode, ReconstructDocument, ReconstructSettings
 from pointcloud_colmap.program import reconstruct
 from pointcloud_colmap.report import Stopwatch
+from pointcloud_colmap.shares import all_pairs
 from pointcloud_stage import Outcome, StageContext
 from tests.fixtures.stages import start_stage
 from tests.fixtures.store import StoreServer, run_store
@@ -84,7 +85,7 @@ def bare(photos: Path, scratch: Path, quality: Quality) -> Cost:
     scratch.mkdir()
 
     def start() -> tuple[int, Callable[[], str]]:
-        command = [sys.executable, "-m", "tools.bench.bare", photos, scratch, quality]
+        command = [sys.executable, "-m", "tools.bench.bare", str(photos), str(scratch), quality]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         return process.pid, lambda: _MARK + process.communicate()[0]
 
@@ -147,6 +148,7 @@ def main() -> None:
             alone.append(bare(folder, scratch / f"bare-{number}", options.quality))
             stage.append(ours(store, scratch, options.quality, key=f"ours-{number}"))
             _tell_of_round(alone[-1], stage[-1])
+        print(f"{len(photos)} photos at {options.quality} quality, {all_pairs(len(photos))} pairs")
         _tell(alone, stage)
 
 

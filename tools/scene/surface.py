@@ -42,7 +42,8 @@ def _frustum(points: FloatArray, size: FloatArray) -> FloatArray:
     away = np.min([_to_segment(flat, a, b) for a, b in pairwise(corners)], axis=0)
     radius = bottom + (top - bottom) * (flat[:, 1] + half) / (2 * half)
     inside = (np.abs(flat[:, 1]) <= half) & (flat[:, 0] <= radius)
-    return np.where(inside, -away, away)
+    signed: FloatArray = np.where(inside, -away, away)
+    return signed
 
 
 def _to_segment(points: FloatArray, start: FloatArray, end: FloatArray) -> FloatArray:

@@ -163,8 +163,8 @@ def _frames(view: Camera, points: FloatArray) -> NDArray[np.bool_]:
     ahead = (points - np.array(view.centre)) @ np.array(view.rotation)[:, 2] > 0
     pixels = np.full((len(points), 2), -1.0)
     pixels[ahead] = view.project(points[ahead])
-    within: NDArray[np.bool_] = ((pixels >= 0) & (pixels < [view.width, view.height])).all(axis=1)
-    return within
+    within = (pixels >= 0) & (pixels < [view.width, view.height])
+    return within[:, 0] & within[:, 1]
 
 
 def test_a_video_tells_nothing_of_its_camera(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tools.scene.accuracy import Pose, compare, fit_robust_similarity, fit_similarity, read_images_txt
+from tools.scene.accuracy import Pose, compare, fit_robust_similarity, fit_similarity, read_images_txt, read_points_txt
 from tools.scene.camera import Truth
 from tools.scene.paths import orbit
 
@@ -103,6 +103,11 @@ def test_colmap_text_is_read(tmp_path: Path) -> None:
     np.testing.assert_allclose(poses["a photo.jpg"].rotation, [[0, 1, 0], [-1, 0, 0], [0, 0, 1]], atol=1e-12)
     np.testing.assert_allclose(poses["a photo.jpg"].centre, [-2, 1, -3], atol=1e-12)
     np.testing.assert_allclose(poses["empty.jpg"].centre, [4, 5, 6], atol=1e-12)
+
+
+def test_colmap_points_are_read(tmp_path: Path) -> None:
+    (tmp_path / "points3D.txt").write_text("# Points\n7 1.5 -2 3e1 255 0 0 0.4 1 2 3 4\n9 4 5 6 1 2 3 0.1 1 0\n")
+    np.testing.assert_allclose(read_points_txt(tmp_path / "points3D.txt"), [[1.5, -2, 30], [4, 5, 6]])
 
 
 def test_a_missing_or_cut_model_says_what_to_do(tmp_path: Path) -> None:
