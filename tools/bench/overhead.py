@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Final
 from unittest.mock import patch
 
-from pointcloud_api.resource import Quality
+from pointcloud_api.resource import Density, Quality
 from pointcloud_api.stages import ExitCode, ReconstructDocument, ReconstructSettings
 from pointcloud_colmap.program import reconstruct
 from pointcloud_colmap.report import Stopwatch
@@ -100,7 +100,7 @@ def ours(store: StoreServer, scratch: Path, quality: Quality, *, key: str) -> Co
         attempt=1,
         store_url=store.url,
         upstream="photos",
-        settings=ReconstructSettings(quality=quality),
+        settings=ReconstructSettings(quality=quality, density=Density.SPARSE),
         device="cpu",
     )
 
