@@ -109,7 +109,7 @@ def measure(  # noqa: PLR0913 - what to run, on what, and where
         tmp_path=scratch,
         pod_uid=f"pod-of-{key}",
         variables={"PYTHONPATH": os.pathsep.join(sys.path)},
-    ).wait()
+    ).wait(patience=None)
     if run.exit_code != ExitCode.DONE:
         raise SystemExit(run.stdout)
     after = os.times()

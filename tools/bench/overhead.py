@@ -115,7 +115,7 @@ def ours(store: StoreServer, scratch: Path, quality: Quality, *, key: str) -> Co
         )
 
         def wait() -> str:
-            run = stage.wait()
+            run = stage.wait(patience=None)
             if run.exit_code != ExitCode.DONE:
                 raise SystemExit(run.stdout)
             return run.stdout
