@@ -11,7 +11,7 @@ from PIL import ExifTags, Image
 from tools.scene.camera import Camera, FloatArray, Truth, look_at
 from tools.scene.paths import orbit
 from tools.scene.photos import develop, render, write
-from tools.scene.raycast import ELLIPSOID, SKY, Solids, cast
+from tools.scene.raycast import ELLIPSOID, SKY, Solids, cast, measure
 from tools.scene.ruin import ruin
 from tools.scene.scenes import NAMES, scene
 
@@ -52,6 +52,21 @@ def test_a_small_ball_appears_where_the_camera_projects_its_centre(place: tuple[
     seen = np.array([(columns * cover).sum(), (rows * cover).sum()]) / cover.sum()
     assert cover.sum() > 20
     np.testing.assert_allclose(seen, view.project(np.array([place]))[0], atol=0.1)
+
+
+def test_depths_and_normals_are_those_of_the_ball_that_the_camera_sees() -> None:
+    seen = camera(centre=(6.0, -4.0, 3.0))
+    centre, radius = np.array([0.3, 0.2, -0.1]), 1.0
+    depths, normals = measure(ball((0.3, 0.2, -0.1), radius), seen)
+    rows, columns = np.nonzero(depths)
+    slopes = (np.column_stack([columns, rows]) + 0.5 - np.array(seen.principal_point)) / seen.focal
+    local = np.column_stack([slopes, np.ones(len(rows))]) * depths[rows, columns][:, None]
+    points = local @ np.array(seen.rotation).T + np.array(seen.centre)
+    assert np.linalg.norm(points - centre, axis=1) == pytest.approx(radius)
+    assert normals[rows, columns] == pytest.approx((points - centre) / radius)
+    assert ((np.array(seen.centre) - points) * normals[rows, columns]).sum(axis=1).min() > 0, "the near side"
+    share = np.pi * (seen.focal * radius) ** 2 / np.linalg.norm(np.array(seen.centre) - centre) ** 2
+    assert len(rows) == pytest.approx(share, rel=0.05), "and all else is sky"
 
 
 def test_a_point_behind_the_camera_is_not_projected() -> None:
