@@ -107,7 +107,7 @@ def test_colmap_text_is_read(tmp_path: Path) -> None:
 
 def test_colmap_points_are_read(tmp_path: Path) -> None:
     (tmp_path / "points3D.txt").write_text("# Points\n7 1.5 -2 3e1 255 0 0 0.4 1 2 3 4\n9 4 5 6 1 2 3 0.1 1 0\n")
-    np.testing.assert_allclose(read_points_txt(tmp_path / "points3D.txt"), [[1.5, -2, 30], [4, 5, 6]])
+    np.testing.assert_allclose(read_points_txt(tmp_path / "points3D.txt"), [[1.5, -2.0, 30.0], [4.0, 5.0, 6.0]])
 
 
 def test_a_missing_or_cut_model_says_what_to_do(tmp_path: Path) -> None:
