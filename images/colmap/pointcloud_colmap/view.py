@@ -11,9 +11,18 @@ from pointcloud_colmap.orientation import FloatArray
 
 _VISIBLE: Final = 0.9
 """Share of the points that must be in view; the others are often stray and far away."""
+_OUTLYING: Final = 0.01
+"""Share of the points along each axis, at either end, that are outside the core."""
 _TELLING: Final = 1_000_000
 _HALF_ANGLE: Final = np.radians(30)
 """Half of the vertical field of view that viewers open with: 60 degrees."""
+
+
+class Core(ApiModel):
+    """A box without the outliers."""
+
+    min: tuple[float, float, float]
+    max: tuple[float, float, float]
 
 
 class View(ApiModel):
@@ -25,6 +34,8 @@ class View(ApiModel):
     """Of the eye."""
     target: tuple[float, float, float]
     """What it looks at."""
+    core: Core
+    """Where most of the points are, for whatever would drown in the bounds of all: a ramp of colours, a slider."""
     units: Units
     """What a length of 1 is."""
 
@@ -41,7 +52,13 @@ def choose_view(reconstruction: pycolmap.Reconstruction, points: FloatArray, *, 
     )
     target = np.median(points, axis=0)
     position = draw_back(points, target=target, towards=telling.projection_center())
-    return View(title=title, position=_triple(position), target=_triple(target), units=units)
+    return View(title=title, position=_triple(position), target=_triple(target), core=core_of(points), units=units)
+
+
+def core_of(points: FloatArray) -> Core:
+    """The box of the points (N, 3) but for `_OUTLYING` of them at either end of each axis."""
+    least, most = np.quantile(points, [_OUTLYING, 1 - _OUTLYING], axis=0)
+    return Core(min=_triple(least), max=_triple(most))
 
 
 def draw_back(points: FloatArray, *, target: FloatArray, towards: FloatArray) -> FloatArray:

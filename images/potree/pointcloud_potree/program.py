@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import Final
 
 from pointcloud_api.stages import (
+    LAZ_FILE,
+    OUTPUT_MANIFEST,
     POINTS_FILE,
     REPORT_FILE,
     THUMBNAIL_FILE,
+    TRANSFORMS_FILE,
     VIEW_FILE,
     VIEWER_PAGE,
     ConvertDocument,
     Figures,
+    OutputManifest,
     Reason,
     StageWarning,
 )
@@ -27,6 +31,8 @@ from pointcloud_stage.limits import cpu_limit
 
 VIEWER: Final = Path(__file__).parents[1] / "viewer" / "dist"
 """The built viewer page, in the image as in a checkout."""
+_DOWNLOADS: Final = (LAZ_FILE, REPORT_FILE, TRANSFORMS_FILE)
+"""What whoever sees the page may keep: it tells no more than the page itself. Photos do, and stay where they are."""
 
 
 def convert(context: StageContext[ConvertDocument]) -> Outcome:
@@ -41,6 +47,8 @@ def convert(context: StageContext[ConvertDocument]) -> Outcome:
         if context.upstream is not None and context.upstream.artefact(told) is not None:
             context.fetch(told, folder / told)
             artefacts.append(told)
+    if _fetch_downloads(context, folder):
+        artefacts.append(OUTPUT_MANIFEST)
     if _draw_thumbnail(folder, positions, colours):
         artefacts.append(THUMBNAIL_FILE)
     before = context.upstream.figures if context.upstream else Figures()
@@ -86,6 +94,23 @@ def _write_verified_octree(
         progress=lambda done, total: progress.update("verify", done, total, "points"),
     )
     return summary
+
+
+def _fetch_downloads(context: StageContext[ConvertDocument], folder: Path) -> bool:
+    """Whether there are downloads beside the page now, and with them `outputs.json`, which lists them."""
+    if context.upstream is None or context.upstream.artefact(OUTPUT_MANIFEST) is None:
+        return False
+    manifest = OutputManifest.model_validate_json(
+        context.fetch(OUTPUT_MANIFEST, context.scratch / OUTPUT_MANIFEST).read_bytes()
+    )
+    files = tuple(file for file in manifest.files if file.path in _DOWNLOADS)
+    for file in files:
+        if (folder / file.path).exists():
+            continue
+        context.fetch_file(path=file.path, size=file.size, sha256=file.sha256, to=folder / file.path)
+    content = OutputManifest(files=files).model_dump_json(indent=2)
+    (folder / OUTPUT_MANIFEST).write_text(f"{content}\n", encoding="utf-8")
+    return True
 
 
 def _draw_thumbnail(folder: Path, positions: Positions, colours: Colours) -> bool:

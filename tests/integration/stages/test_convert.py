@@ -10,14 +10,19 @@ from PIL import Image
 from pointcloud_api.names import StageName
 from pointcloud_api.resource import Encoding
 from pointcloud_api.stages import (
+    LAZ_FILE,
+    OUTPUT_MANIFEST,
     POINTS_FILE,
     REPORT_FILE,
     THUMBNAIL_FILE,
+    TRANSFORMS_FILE,
+    UNDISTORTED_FILE,
     VIEW_FILE,
     ConvertDocument,
     ConvertSettings,
     ExitCode,
     Figures,
+    OutputManifest,
     Reason,
 )
 from pointcloud_potree.reader import Octree, fingerprint, verify_octree
@@ -96,6 +101,23 @@ def test_points_become_a_folder_that_shows_them(store_server: StoreServer, tmp_p
         "download", "sort", "sample", "encode", "verify", "upload",
     ]  # fmt: skip
     assert stage.progress[-1].percent == 100
+
+
+@pytest.mark.usefixtures("viewer_page")
+def test_what_may_be_kept_lies_beside_the_page_and_no_photos(store_server: StoreServer, tmp_path: Path) -> None:
+    pod = StageBefore(store_server, StageName.RECONSTRUCT, JOB, key="points")
+    points = pod.leave(POINTS_FILE, ply(cloud(100)))
+    kept = {LAZ_FILE: b"laz", TRANSFORMS_FILE: b"{}"}
+    files = [pod.leave(path, content) for path, content in (kept | {UNDISTORTED_FILE: b"photos"}).items()]
+    listed = OutputManifest(files=tuple(files)).model_dump_json().encode()
+    pod.finish([points, pod.leave(OUTPUT_MANIFEST, listed)], Figures())
+
+    stage = run(store_server, tmp_path)
+
+    assert stage.exit_code == ExitCode.DONE, stage.stdout
+    assert {path: (stage.folder / path).read_bytes() for path in kept} == kept
+    assert {file["path"] for file in stage.json(OUTPUT_MANIFEST)["files"]} == kept.keys()
+    assert not (stage.folder / UNDISTORTED_FILE).exists()
 
 
 @pytest.mark.usefixtures("viewer_page")

@@ -1,13 +1,7 @@
-"""The viewer page in a real browser: points in their colours at their places, and words where something is wrong."""
+"""The viewer page in a real browser: points in their colours at their places, and what is told beside them."""
 
 import json
 import re
-import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -15,66 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from pointcloud_api.resource import Encoding
-from tests.fixtures.wall import BLUE, GREEN, RED, SETTLE_MS, SETTLED, Wall, close, colour_around, lay_out, pixels
-
-FRAMES = """() => new Promise((done) => {
-  let left = 60;
-  const next = () => (left-- ? requestAnimationFrame(next) : done());
-  next();
-})"""
-
-
-@dataclass
-class Server:
-    """A folder on loopback, with what may be wrong about a server."""
-
-    folder: Path
-    honours_range: bool = True
-    requests: Counter[str] = field(default_factory=Counter)
-    url: str = ""
-
-
-@contextmanager
-def serve(server: Server) -> Iterator[Server]:
-    class Handler(SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
-            path = server.folder / self.path.lstrip("/")
-            path = path / "index.html" if path.is_dir() else path
-            server.requests[path.name] += 1
-            if not path.is_file():
-                self.send_error(404)
-                return
-            data = path.read_bytes()
-            wanted = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
-            part = data
-            if wanted and server.honours_range:
-                part = data[int(wanted[1]) : int(wanted[2]) + 1]
-                if not part:
-                    self.send_error(416)
-                    return
-                self.send_response(206)
-                self.send_header("Content-Range", f"bytes {wanted[1]}-{int(wanted[1]) + len(part) - 1}/{len(data)}")
-            else:
-                self.send_response(200)
-            self.send_header("Content-Type", self.guess_type(path))
-            self.send_header("Content-Length", str(len(part)))
-            self.end_headers()
-            self.wfile.write(part)
-
-        def log_message(self, *_: object) -> None:
-            """Keep the test's output to itself."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
-        threading.Thread(target=httpd.serve_forever, daemon=True).start()
-        server.url = f"http://127.0.0.1:{httpd.server_port}/"
-        yield server
-        httpd.shutdown()
-
-
-def settle(page: Page, server: Server) -> None:
-    page.on("pageerror", lambda error: pytest.fail(f"the page threw an error that it does not show: {error}"))
-    page.goto(server.url)
-    page.wait_for_function(SETTLED, timeout=SETTLE_MS)
+from tests.fixtures.wall import BLUE, GREEN, RED, Wall, close, colour_around, lay_out, pixels
+from tests.integration.viewer.site import Server, serve, settle, settled
 
 
 @pytest.mark.parametrize("encoding", Encoding)
@@ -172,58 +108,8 @@ def test_turning_the_view_loads_and_draws_anew(tmp_path: Path, viewer_page: Path
         page.mouse.down()
         page.mouse.move(600, 300, steps=4)
         page.mouse.up()
-        page.wait_for_function(SETTLED, timeout=SETTLE_MS)
+        settled(page)
         turned = pixels(page)
         page.get_by_role("button", name="Reset view").click()
-        page.wait_for_function(SETTLED, timeout=SETTLE_MS)
+        settled(page)
     assert (before[:, 260:] != turned[:, 260:]).any(axis=2).mean() > 0.05
-
-
-def remove_metadata(server: Server) -> None:
-    (server.folder / "metadata.json").unlink()
-
-
-def damage_metadata(server: Server) -> None:
-    (server.folder / "metadata.json").write_text('{"version": ')
-
-
-def remove_points(server: Server) -> None:
-    (server.folder / "octree.bin").unlink()
-
-
-def cut_points(server: Server) -> None:
-    points = server.folder / "octree.bin"
-    points.write_bytes(points.read_bytes()[:-1])
-
-
-def cut_hierarchy(server: Server) -> None:
-    (server.folder / "hierarchy.bin").write_bytes(b"")
-
-
-def ignore_range(server: Server) -> None:
-    server.honours_range = False
-
-
-@pytest.mark.parametrize(
-    ("harm", "told"),
-    [
-        (remove_metadata, ("metadata.json is not here (404).", "look at its PointcloudJob")),
-        (damage_metadata, ("metadata.json is damaged.", "Run the conversion again.")),
-        (remove_points, ("octree.bin is not here (404).", "look at its PointcloudJob")),
-        (cut_points, ("octree.bin is cut short.", "Copy the folder again")),
-        (cut_hierarchy, ("hierarchy.bin is cut short.", "Copy the folder again")),
-        (ignore_range, ("The server ignores Range requests", "supports byte ranges")),
-    ],
-)
-def test_what_is_wrong_is_told_once_with_what_to_do(
-    tmp_path: Path, viewer_page: Path, page: Page, harm: Callable[[Server], None], told: tuple[str, str]
-) -> None:
-    with serve(Server(lay_out(tmp_path, viewer_page, Wall.build()))) as server:
-        harm(server)
-        settle(page, server)
-        alert = page.get_by_role("alert")
-        for words in told:
-            expect(alert).to_contain_text(words)
-        asked = server.requests.total()
-        page.evaluate(FRAMES)
-        assert server.requests.total() == asked

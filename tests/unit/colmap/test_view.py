@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pointcloud_colmap.view import draw_back
+from pointcloud_colmap.view import core_of, draw_back
 
 
 def seen(points: np.ndarray, *, eye: np.ndarray, target: np.ndarray) -> float:
@@ -28,3 +28,10 @@ def test_stray_points_do_not_push_the_eye_away() -> None:
     target, towards = np.zeros(3), np.array([1.0, 0.0, 0.0])
     near = np.linalg.norm(draw_back(points, target=target, towards=towards))
     assert np.linalg.norm(draw_back(stray, target=target, towards=towards)) < 1.2 * near
+
+
+def test_the_core_is_where_the_points_are_but_for_outliers() -> None:
+    points = np.random.default_rng(0).uniform([0, -1, 100], [10, 1, 120], (2000, 3))
+    core = core_of(np.vstack([points, np.full((10, 3), 1e6)]))
+    assert core.min == pytest.approx((0.1, -0.98, 100.2), abs=0.1)
+    assert core.max == pytest.approx((9.9, 0.98, 119.8), abs=0.2)

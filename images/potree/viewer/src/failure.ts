@@ -1,9 +1,11 @@
 // An error that tells the person in front of the page what to do next.
 
 export class Failure extends Error {
+  /** @param passing Whether the same may work a moment later, so that it is worth to be tried again. */
   constructor(
     message: string,
     readonly remedy: string,
+    readonly passing = false,
   ) {
     super(message);
   }

@@ -18,6 +18,8 @@ export interface View {
   up?: Vector3;
   position?: Vector3;
   target?: Vector3;
+  /** Where most of the points are: the bounds are those of the farthest outliers. */
+  core?: Box3;
   /** What a length of 1 is; from photos alone it is not known. */
   units?: 'metres' | 'arbitrary';
 }
@@ -47,6 +49,9 @@ export async function fetchView(url: string): Promise<View> {
     const vector = asVector(document[key]);
     if (vector) view[key] = vector;
   }
+  const core = asObject(document['core']);
+  const [min, max] = [asVector(core['min']), asVector(core['max'])];
+  if (min && max) view.core = new Box3(min, max);
   if (document['units'] === 'metres' || document['units'] === 'arbitrary') view.units = document['units'];
   return view;
 }

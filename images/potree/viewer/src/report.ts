@@ -5,8 +5,30 @@ import { fetchJson } from './requests';
 
 export type Row = [name: string, value: string];
 
-export async function fetchReport(url: string): Promise<Row[]> {
-  return rowsOf(asObject(await fetchJson(url, { optional: true })));
+export interface Report {
+  rows: Row[];
+  /** What the report tells of each photo, by its name. */
+  photos: Map<string, Row[]>;
+}
+
+export async function fetchReport(url: string): Promise<Report> {
+  const report = asObject(await fetchJson(url, { optional: true }));
+  const photos = Array.isArray(report['images']) ? report['images'].map(asObject) : [];
+  return { rows: rowsOf(report), photos: new Map(photos.map((photo) => [String(photo['name']), photoRows(photo)])) };
+}
+
+function photoRows(photo: Record<string, unknown>): Row[] {
+  const coverage = photo['coverage'];
+  return present([
+    ['Points', Number.isFinite(photo['points']) ? (photo['points'] as number).toLocaleString() : null],
+    ['Reprojection error', fixed(photo['reprojectionError'], 2, 'px')],
+    ['Covered by points', Number.isFinite(coverage) ? `${Math.round(100 * (coverage as number))} %` : null],
+    ['GPS error', fixed(photo['gpsError'], 2, 'm')],
+  ]);
+}
+
+function present(rows: [string, string | null][]): Row[] {
+  return rows.filter((row): row is Row => row[1] !== null);
 }
 
 function rowsOf(report: Record<string, unknown>): Row[] {
@@ -21,7 +43,7 @@ function rowsOf(report: Record<string, unknown>): Row[] {
     ['Outliers removed', sum(removed['uncertain'], removed['lonely'])],
     ...placeOf(asObject(report['georeference'])),
   ];
-  return rows.filter((row): row is Row => row[1] !== null);
+  return present(rows);
 }
 
 function densityOf(density: unknown, dense: Record<string, unknown>): [string, string | null][] {

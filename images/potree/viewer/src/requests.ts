@@ -3,8 +3,10 @@
 
 import { Failure } from './failure';
 
-const TRIES = 4;
+const TRIES = 5;
 const FIRST_PAUSE_MS = 300;
+// A connection that says nothing for so long is dead, whatever it looks like.
+const PATIENCE_MS = 60_000;
 
 /** What potree-core loads its files through. */
 export class Requests {
@@ -27,12 +29,13 @@ export class Requests {
   }
 }
 
-/** Fetches and parses a JSON file; null where there is none and it may be missing. */
+/** Fetches and parses a JSON file; null where it may be missing, and there is none or none that can be read. */
 export async function fetchJson(url: string, options: { optional: boolean }): Promise<unknown> {
   try {
     return await (await load(url, null)).json();
   } catch (error) {
-    if (options.optional) return null;
+    // Not where the network failed: the file may be there, and say how to look at the cloud.
+    if (options.optional && !(error instanceof Failure && error.passing)) return null;
     if (error instanceof SyntaxError) {
       throw new Failure(`${fileName(url)} is damaged.`, 'Run the conversion again.');
     }
@@ -53,14 +56,18 @@ async function load(url: string, range: string | null): Promise<Response> {
 async function attemptLoad(url: string, range: string | null): Promise<Response | Failure> {
   let response: Response;
   let body: ArrayBuffer;
+  const stop = new AbortController();
+  const timer = setTimeout(() => stop.abort(), PATIENCE_MS);
   try {
-    response = await fetch(url, range ? { headers: { range } } : {});
+    response = await fetch(url, { signal: stop.signal, ...(range ? { headers: { range } } : {}) });
     body = await response.arrayBuffer();
   } catch {
-    return new Failure(`${fileName(url)} could not be loaded.`, 'Check the network connection, then reload.');
+    return new Failure(`${fileName(url)} could not be loaded.`, 'Check the network connection, then try again.', true);
+  } finally {
+    clearTimeout(timer);
   }
   if (response.status >= 500 || response.status === 429) {
-    return new Failure(`The server answered ${response.status} for ${fileName(url)}.`, 'Try again in a moment.');
+    return new Failure(`The server answered ${response.status} for ${fileName(url)}.`, 'Try again in a moment.', true);
   }
   if (response.status === 416) throw cutShort(url);
   if (!response.ok) throw refused(url, response.status);

@@ -5,11 +5,13 @@ export interface ViewerState {
   ready: boolean;
   /** Everything that the view needs is loaded and drawn. */
   idle: boolean;
-  /** What went wrong; the page then shows it and does nothing more. */
+  /** What went wrong; the page shows it and does nothing more, until the person tries again where that may help. */
   error: string | null;
   /** Points and nodes on the screen. */
   points: number;
   nodes: number;
+  /** Points that may be drawn at most. */
+  budget: number;
 }
 
 declare global {
@@ -18,6 +20,6 @@ declare global {
   }
 }
 
-export const state: ViewerState = { ready: false, idle: false, error: null, points: 0, nodes: 0 };
+export const state: ViewerState = { ready: false, idle: false, error: null, points: 0, nodes: 0, budget: 0 };
 
 window.pointcloudViewer = state;
