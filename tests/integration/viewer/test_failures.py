@@ -33,6 +33,11 @@ def cut_points(server: Server) -> None:
     points.write_bytes(points.read_bytes()[:-1])
 
 
+def damage_points(server: Server) -> None:
+    points = server.folder / "octree.bin"
+    points.write_bytes(bytes(byte ^ 0x5A for byte in points.read_bytes()))
+
+
 def cut_hierarchy(server: Server) -> None:
     (server.folder / "hierarchy.bin").write_bytes(b"")
 
@@ -48,6 +53,7 @@ def ignore_range(server: Server) -> None:
         (damage_metadata, ("metadata.json is damaged.", "Run the conversion again.")),
         (remove_points, ("octree.bin is not here (404).", "look at its PointcloudJob")),
         (cut_points, ("octree.bin is cut short.", "Copy the folder again")),
+        (damage_points, ("octree.bin is damaged.", "Copy the folder again")),
         (cut_hierarchy, ("hierarchy.bin is cut short.", "Copy the folder again")),
         (ignore_range, ("The server ignores Range requests", "supports byte ranges")),
     ],
@@ -67,7 +73,6 @@ def test_what_is_wrong_is_told_once_with_what_to_do(
 
 
 def test_what_passes_is_tried_again_and_the_picture_stays(tmp_path: Path, viewer_page: Path, page: Page) -> None:
-    """The retries' pauses go by on a clock of the test's."""
     with serve(Server(lay_out(tmp_path, viewer_page, Wall.build()))) as server:
         server.statuses["octree.bin"] = 503
         settle(page, server)

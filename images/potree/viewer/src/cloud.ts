@@ -13,9 +13,10 @@ import {
 } from 'potree-core';
 import type { ViewCamera } from './camera';
 import type { Choices } from './choices';
+import { Failure } from './failure';
 import { CloudMaterial } from './material';
 import { pickPoint } from './pick';
-import { RAMP } from './ramp';
+import { rampTexture } from './ramp';
 import type { Requests } from './requests';
 
 // ColorEncoding.SRGB, which potree-core does not export.
@@ -30,6 +31,18 @@ const REACH = 14;
 // What is left out at each end where outliers must not count.
 const OUTLYING = 0.01;
 const SHADING = { strength: 0.25, radius: 1.4 };
+
+interface Options {
+  /** Where most points are; else the coarsest of them tell, once these are loaded. */
+  core: Box3 | undefined;
+  /** Called where points cannot be unpacked. */
+  failed: (failure: Failure) => void;
+}
+
+/** What potree-core unpacks points with: its types tell of an older octree's loader. */
+interface Decoding {
+  loader: { workerPool: { getWorker(kind: string): Worker } };
+}
 
 export class Cloud {
   readonly scene = new Scene();
@@ -53,7 +66,7 @@ export class Cloud {
     octree.material = material;
     material.pointSizeType = PointSizeType.FIXED;
     material.shape = PointShape.CIRCLE;
-    material.gradient = RAMP;
+    material.setUniform('gradient', rampTexture());
     // Photos are sRGB and so are the colours; potree-core's default turns them white.
     material.inputColorEncoding = SRGB;
     material.outputColorEncoding = SRGB;
@@ -62,11 +75,12 @@ export class Cloud {
     if (core) this.setCore(core);
   }
 
-  /** @param core Where most points are; else the coarsest of them tell, once these are loaded. */
-  static async load(url: string, requests: Requests, core: Box3 | undefined): Promise<Cloud> {
+  static async load(url: string, requests: Requests, { core, failed }: Options): Promise<Cloud> {
     const potree = new Potree();
     potree.maxNumNodesLoading = MAX_LOADING;
-    return new Cloud(potree, await potree.loadPointCloud(url, requests), core);
+    const octree = await potree.loadPointCloud(url, requests);
+    watchDecoders(octree, failed);
+    return new Cloud(potree, octree, core);
   }
 
   apply({ pointSize, colouring, shading, clip }: Choices, pointBudget: number, pixelRatio: number): void {
@@ -135,4 +149,15 @@ function endsOf(values: number[]): [number, number] {
   values.sort((a, b) => a - b);
   const out = Math.floor(values.length * OUTLYING);
   return [values[out] as number, values[values.length - 1 - out] as number];
+}
+
+/** potree-core waits for ever for a worker that failed on damaged points. */
+function watchDecoders(octree: PointCloudOctree, failed: (failure: Failure) => void): void {
+  const { workerPool } = (octree.pcoGeometry as unknown as Decoding).loader;
+  const getWorker = workerPool.getWorker.bind(workerPool);
+  workerPool.getWorker = (kind) => {
+    const worker = getWorker(kind);
+    worker.onerror = () => failed(new Failure('octree.bin is damaged.', 'Copy the folder again, or run the conversion again.'));
+    return worker;
+  };
 }

@@ -8,12 +8,16 @@ const OWN_KEYS = 'input, select, textarea, dialog[open], dialog[open] *';
 const PRESSED = 'button, summary, a';
 
 export class Keyboard {
-  /** @param point Measure the point in the middle of the picture. */
+  /**
+   * @param point Measure the point in the middle of the picture.
+   * @param close Close what is open besides a tool.
+   */
   constructor(
     private readonly navigation: Navigation,
     private readonly measuring: Measuring,
     private readonly store: Store,
     private readonly point: () => void,
+    private readonly close: () => void,
   ) {
     addEventListener('keydown', (event) => this.press(event));
   }
@@ -21,9 +25,14 @@ export class Keyboard {
   private press(event: KeyboardEvent): void {
     const target = event.target as Element;
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    if (event.key === 'Escape' && !target.closest('dialog')) this.measuring.escape();
+    if (event.key === 'Escape' && !target.closest('dialog')) this.escape();
     if (target.matches(OWN_KEYS)) return;
     if (this.measure(event.key, target) || this.navigation.key(event)) event.preventDefault();
+  }
+
+  private escape(): void {
+    if (this.store.now.tool) this.measuring.escape();
+    else this.close();
   }
 
   private measure(key: string, target: Element): boolean {

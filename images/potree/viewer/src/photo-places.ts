@@ -6,7 +6,7 @@ import type { Cloud } from './cloud';
 import type { Store } from './choices';
 import { element } from './dom';
 import { cells } from './panel';
-import { fetchPhotos, Frustums, type Photo, poseOf } from './photos';
+import { fetchPhotos, Frustums, type Photo, PHOTOS_FILE, poseOf } from './photos';
 import type { Row } from './report';
 
 /** Of the cloud's core, how much a frustum takes. */
@@ -29,7 +29,7 @@ export class PhotoPlaces {
   ) {
     this.names.addEventListener('change', () => this.choose(this.named(this.names.value)));
     element('photo-look').addEventListener('click', () => this.look());
-    element('photo-close').addEventListener('click', () => this.choose(null));
+    element('photo-close').addEventListener('click', () => this.close());
     store.follow(() => this.show());
   }
 
@@ -38,6 +38,10 @@ export class PhotoPlaces {
     this.offered = there;
     element('taken').hidden = !there;
     this.show();
+  }
+
+  close(): void {
+    this.choose(null);
   }
 
   click(x: number, y: number): void {
@@ -58,7 +62,7 @@ export class PhotoPlaces {
     if (this.loading) return;
     this.loading = true;
     try {
-      const photos = await fetchPhotos('./transforms.json');
+      const photos = await fetchPhotos(`./${PHOTOS_FILE}`);
       this.frustums = new Frustums(photos, SHARE * core.getSize(new Vector3()).length());
       this.cloud.scene.add(this.frustums.group);
       this.camera.include(this.frustums.places);

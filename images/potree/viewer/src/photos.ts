@@ -5,6 +5,7 @@ import type { Pose, ViewCamera } from './camera';
 import { asObject } from './metadata';
 import { fetchJson } from './requests';
 
+export const PHOTOS_FILE = 'transforms.json';
 const FOLDER = 'images/';
 const REACH = 18;
 const COLOUR = 0xffb454;
