@@ -170,7 +170,8 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(stairs: Server, p
         number, outlined, name = page.evaluate("""() => {
           const it = document.activeElement;
           const name = it.ariaLabel ?? it.labels?.[0]?.textContent ?? it.textContent;
-          return it === document.body ? [null, '', ''] : [it.dataset.number, getComputedStyle(it).outlineStyle, name.trim()];
+          const { outlineStyle } = getComputedStyle(it);
+          return it === document.body ? [null, '', ''] : [it.dataset.number, outlineStyle, name.trim()];
         }""")
         reached[number] = (outlined, name)
     assert reached.keys() - {None} == set(wanted)

@@ -52,7 +52,10 @@ def test_each_tool_tells_the_true_value(server: Server, page: Page) -> None:
     page.get_by_role("button", name="Area", exact=True).click()
     click(page, *tools["Area"])
     page.get_by_role("button", name="Done").click()
-    values = ["Distance: 5\u00a0m", "Height: 2\u00a0m", "Angle: 53.13°", "Area: 12\u00a0m²"]
+    click(page, A, B)
+    x, y = on_screen(C, **VIEW)
+    page.mouse.dblclick(x, y)
+    values = ["Distance: 5\u00a0m", "Height: 2\u00a0m", "Angle: 53.13°", "Area: 12\u00a0m²", "Area: 6\u00a0m²"]
     expect(page.locator(MEASURED)).to_have_text(values)
     settled(page)
     assert page.locator("#labels span").all_text_contents() == [value.split(": ")[1] for value in values]

@@ -41,6 +41,8 @@ def test_the_wheel_zooms_to_the_point_below_and_home_goes_back(wall: Server, pag
     with serve(wall) as server:
         page.emulate_media(reduced_motion="reduce")
         settle(page, server)
+        page.get_by_label("Point size").fill("10")
+        settled(page)
         x, y = on_screen(CORNER, **WALL_VIEW)
         start, before = pixels(page), coloured(page)
         page.mouse.move(x, y)
@@ -85,6 +87,7 @@ def test_dragging_with_the_right_button_moves_the_point_along(wall: Server, page
 def test_a_double_click_goes_to_the_point(wall: Server, page: Page) -> None:
     with serve(wall) as server:
         settle(page, server)
+        page.get_by_label("Point size").fill("10")  # from near, small dots would leave gaps
         page.mouse.dblclick(*on_screen(CORNER, **WALL_VIEW))
         settled(page)
         assert colours_meet_at(page, 480, 300)

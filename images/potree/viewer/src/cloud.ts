@@ -13,7 +13,8 @@ import {
 } from 'potree-core';
 import type { ViewCamera } from './camera';
 import type { Choices } from './choices';
-import { Failure } from './failure';
+import { watchDecoders } from './decoders';
+import type { Failure } from './failure';
 import { CloudMaterial } from './material';
 import { pickPoint } from './pick';
 import { rampTexture } from './ramp';
@@ -37,11 +38,6 @@ interface Options {
   core: Box3 | undefined;
   /** Called where points cannot be unpacked. */
   failed: (failure: Failure) => void;
-}
-
-/** What potree-core unpacks points with: its types tell of an older octree's loader. */
-interface Decoding {
-  loader: { workerPool: { getWorker(kind: string): Worker } };
 }
 
 export class Cloud {
@@ -149,15 +145,4 @@ function endsOf(values: number[]): [number, number] {
   values.sort((a, b) => a - b);
   const out = Math.floor(values.length * OUTLYING);
   return [values[out] as number, values[values.length - 1 - out] as number];
-}
-
-/** potree-core waits for ever for a worker that failed on damaged points. */
-function watchDecoders(octree: PointCloudOctree, failed: (failure: Failure) => void): void {
-  const { workerPool } = (octree.pcoGeometry as unknown as Decoding).loader;
-  const getWorker = workerPool.getWorker.bind(workerPool);
-  workerPool.getWorker = (kind) => {
-    const worker = getWorker(kind);
-    worker.onerror = () => failed(new Failure('octree.bin is damaged.', 'Copy the folder again, or run the conversion again.'));
-    return worker;
-  };
 }

@@ -50,8 +50,9 @@ async function start(): Promise<void> {
   canvas.addEventListener('webglcontextlost', () => {
     failed(new Failure('The browser took the graphics card away from the page.', 'Reload the page.'));
   });
-  const [report, downloads] = await Promise.allSettled([fetchReport('./report.json'), fetchDownloads('./outputs.json')]);
   // The cloud can be looked at without either.
+  const beside = [fetchReport('./report.json'), fetchDownloads('./outputs.json')] as const;
+  const [report, downloads] = await Promise.allSettled(beside);
   if (report.status === 'fulfilled') viewer.tell(report.value);
   if (downloads.status === 'fulfilled') viewer.offer(downloads.value);
 }

@@ -3,6 +3,7 @@
 import { PointCloudMaterial } from 'potree-core';
 
 const COLOUR = 'vColor = rgba;';
+const ELEVATION = 'vColor = vec4(getElevation(), 1.0);';
 const CULLED = 'gl_Position = vec4(1000.0);';
 
 export class CloudMaterial extends PointCloudMaterial {
@@ -13,7 +14,7 @@ export class CloudMaterial extends PointCloudMaterial {
   override updateShaderSource(): void {
     super.updateShaderSource();
     // It knows one colour of a point, its own, whatever colouring is chosen.
-    this.amend(COLOUR, `\n#if defined color_type_height\nvColor = vec4(getElevation(), 1.0);\n#else\n${COLOUR}\n#endif\n`);
+    this.amend(COLOUR, `\n#if defined color_type_height\n${ELEVATION}\n#else\n${COLOUR}\n#endif\n`);
     // Points that are cut away it would pile up in the picture's upper right corner, which is still inside.
     if (this.numClipBoxes > 0) this.amend(CULLED, 'gl_Position = vec4(2.0, 2.0, 2.0, 1.0);');
   }

@@ -14,7 +14,8 @@ export class Measuring {
 
   add(point: Vector3): void {
     const { tool, draft } = this.store.now;
-    if (!tool) return;
+    // A double click is two clicks at one place, and nothing is measured between them.
+    if (!tool || draft.at(-1)?.equals(point)) return;
     this.store.set({ draft: [...draft, point] });
     if (draft.length + 1 === TOOLS[tool].most) this.finish();
   }

@@ -27,8 +27,8 @@ export interface Handlers {
   /** The point of the cloud at a place on the screen, if one is near. */
   pick(x: number, y: number): Vector3 | null;
   click(x: number, y: number): void;
-  /** Whether clicks mean something, so that a double click is only two of them. */
-  clicksCount(): boolean;
+  /** Whether the double click meant something; else it goes to the point. */
+  doubleClick(): boolean;
 }
 
 export class Navigation {
@@ -123,7 +123,7 @@ export class Navigation {
   }
 
   private focus(event: MouseEvent): void {
-    if (this.handlers.clicksCount()) return;
+    if (this.handlers.doubleClick()) return;
     const target = this.handlers.pick(event.clientX, event.clientY);
     if (target) this.camera.glideTo(focused(this.camera.pose, target));
   }

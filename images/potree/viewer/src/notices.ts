@@ -7,7 +7,7 @@ export function showLoading(active: boolean): void {
   element('loading').hidden = !active;
 }
 
-/** @param again What to do when the person wants to try again: the picture stays in sight. Null: only reloading helps. */
+/** @param again What to do when the person wants to try again; null where only reloading helps. */
 export function showFailure(failure: Failure, again: (() => void) | null): void {
   showLoading(false);
   element('error').hidden = false;

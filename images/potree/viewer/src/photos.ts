@@ -1,6 +1,14 @@
 // The places from which the photos were taken, as transforms.json beside the page tells them, drawn as frustums.
 
-import { BufferGeometry, Float32BufferAttribute, Group, LineBasicMaterial, LineSegments, Matrix4, Vector3 } from 'three';
+import {
+  BufferGeometry,
+  Float32BufferAttribute,
+  Group,
+  LineBasicMaterial,
+  LineSegments,
+  Matrix4,
+  Vector3,
+} from 'three';
 import type { Pose, ViewCamera } from './camera';
 import { asObject } from './metadata';
 import { fetchJson } from './requests';
@@ -28,9 +36,9 @@ export async function fetchPhotos(url: string): Promise<Photo[]> {
 function photoOf(frame: Record<string, unknown>): Photo | null {
   const rows = frame['transform_matrix'];
   const values = Array.isArray(rows) ? rows.flat().map(Number) : [];
-  const [w, h, fx, fy] = ['w', 'h', 'fl_x', 'fl_y'].map((key) => Number(frame[key])) as [number, number, number, number];
-  if (values.length !== 16 || ![...values, w / fx, h / fy].every(Number.isFinite)) return null;
-  const [right, top] = [w / fx / 2, h / fy / 2];
+  const right = Number(frame['w']) / Number(frame['fl_x']) / 2;
+  const top = Number(frame['h']) / Number(frame['fl_y']) / 2;
+  if (values.length !== 16 || ![...values, right, top].every(Number.isFinite)) return null;
   return {
     name: String(frame['file_path']).replace(FOLDER, ''),
     matrix: new Matrix4().fromArray(values).transpose(),

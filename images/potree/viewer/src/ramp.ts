@@ -1,4 +1,4 @@
-// Colours of elevation: viridis, whose lightness grows evenly, so that equal steps look equal, to colour-blind eyes too.
+// Colours of elevation: viridis, whose lightness grows evenly, so that equal steps look equal, to the colour-blind too.
 
 import { Color, DataTexture, LinearFilter, SRGBColorSpace } from 'three';
 
@@ -6,8 +6,9 @@ import { Color, DataTexture, LinearFilter, SRGBColorSpace } from 'three';
 const VIRIDIS = [0x440154, 0x472d7b, 0x3b528b, 0x2c728e, 0x21918c, 0x28ae80, 0x5ec962, 0xaddc30, 0xfde725];
 const TEXELS = 256;
 
+const stops = VIRIDIS.map((hex) => `#${new Color(hex).getHexString()}`);
 /** For a legend beside it. */
-export const RAMP_CSS = `linear-gradient(to right, ${VIRIDIS.map((hex) => `#${new Color(hex).getHexString()}`).join()})`;
+export const RAMP_CSS = `linear-gradient(to right, ${stops.join()})`;
 
 /** The ramp along x; between its colours it is mixed as the legend's is, by their sRGB values. */
 export function rampTexture(): DataTexture {

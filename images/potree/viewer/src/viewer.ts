@@ -32,6 +32,8 @@ const POINT_SIZES = [
   { fewerThan: 1_000_000, size: 3 },
   { fewerThan: Infinity, size: 2 },
 ];
+// After a movement frames follow each other for so long: only then their times tell how fast drawing is.
+const LINGER_MS = 150;
 const FLOAT_PICTURES = ['EXT_color_buffer_float', 'EXT_color_buffer_half_float'];
 const BOX_COLOUR = 0x6cb6ff;
 
@@ -54,8 +56,12 @@ export class Viewer {
   private readonly box = new Box3Helper(new Box3(), BOX_COLOUR);
   /** Shading keeps depths in the picture, for which bytes are too coarse. */
   private readonly canShade: boolean;
+  /** Where the mouse went since the last frame. */
+  private pointer: { x: number; y: number } | null = null;
   private scheduled = false;
-  private moved = false;
+  /** Whether one frame follows the other. */
+  private running = false;
+  private movedAt = -Infinity;
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
@@ -104,7 +110,7 @@ export class Viewer {
     const navigation = new Navigation(canvas, camera, {
       pick: (x, y) => this.cloud.pick(camera, x, y),
       click: (x, y) => this.click(x, y),
-      clicksCount: () => store.now.tool !== null,
+      doubleClick: () => this.doubleClick(),
     });
     const middle = (): void => this.click(innerWidth / 2, innerHeight / 2);
     new Keyboard(navigation, this.measuring, store, middle, () => this.places.close());
@@ -128,15 +134,18 @@ export class Viewer {
       this.controls.setCore(cloud.core);
       this.places.show();
     }
-    if (this.budget.frame(now, this.moved && !cloud.loading)) this.apply(store.now);
-    this.moved = false;
+    const moving = now - this.movedAt < LINGER_MS;
+    const tells = moving && this.running && !cloud.loading && store.now.pointBudget === null;
+    if (this.budget.frame(now, tells)) this.apply(store.now);
+    this.markPoint();
     cloud.draw(camera, renderer);
     this.overlay.draw(store.now);
-    state.idle = settled && !gliding && !this.scheduled;
+    state.idle = settled && !gliding && !moving && !this.scheduled;
     Object.assign(state, { points: cloud.points, nodes: cloud.nodes, ready: true });
     this.panel.show(state);
     showLoading(!settled);
-    if (!state.idle) this.schedule();
+    this.running = !state.idle;
+    if (this.running) this.schedule();
   }
 
   private schedule(): void {
@@ -153,7 +162,7 @@ export class Viewer {
   }
 
   private wake(): void {
-    this.moved = true;
+    this.movedAt = performance.now();
     this.schedule();
   }
 
@@ -182,11 +191,23 @@ export class Viewer {
     if (point) this.measuring.add(point);
   }
 
-  /** Mark the point that a click would take. */
+  /** With a tool in hand it ends an area, and is nothing more than its clicks else. */
+  private doubleClick(): boolean {
+    this.measuring.finish();
+    return this.store.now.tool !== null;
+  }
+
   private hover({ clientX, clientY, buttons, pointerType }: PointerEvent): void {
     if (!this.store.now.tool || buttons || pointerType !== 'mouse') return;
-    this.overlay.hover = this.cloud.pick(this.camera, clientX, clientY);
+    this.pointer = { x: clientX, y: clientY };
     this.schedule();
+  }
+
+  /** Mark the point that a click would take: once a frame, as a mouse may move more often. */
+  private markPoint(): void {
+    if (!this.pointer) return;
+    this.overlay.hover = this.cloud.pick(this.camera, this.pointer.x, this.pointer.y);
+    this.pointer = null;
   }
 
   private openLink(): void {
