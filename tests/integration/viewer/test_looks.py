@@ -17,7 +17,8 @@ HEIGHTS = (0.0, 1.0, 2.0)
 RAMP = ((0x44, 0x01, 0x54), (0x21, 0x91, 0x8C), (0xFD, 0xE7, 0x25))
 """Viridis at its beginning, middle and end."""
 VIEW = {"eye": (0.0, -0.05, 8.0), "target": (0.0, 0.0, 1.0), "up": (0.0, 0.0, 1.0)}
-PHOTO = {"name": "DJI_0007.JPG", "place": (1.5, 1.5, 3.0)}
+PHOTO = "DJI_0007.JPG"
+PHOTO_PLACE = (1.5, 1.5, 3.0)
 
 
 @pytest.fixture
@@ -34,11 +35,11 @@ def stairs(tmp_path: Path, viewer_page: Path) -> Iterator[Server]:
         "units": "metres",
     }
     pose = np.eye(4)
-    pose[:3, 3] = PHOTO["place"]
-    frame = {"file_path": f"images/{PHOTO['name']}", "transform_matrix": pose.tolist(), "w": 40, "h": 30}
+    pose[:3, 3] = PHOTO_PLACE
+    frame = {"file_path": f"images/{PHOTO}", "transform_matrix": pose.tolist(), "w": 40, "h": 30}
     frames = {"frames": [{**frame, "fl_x": 35.0, "fl_y": 35.0}]}
     listed = [{"path": "transforms.json", "size": 12_345, "sha256": "0"}]
-    report = {"images": [{"name": PHOTO["name"], "points": 1234, "reprojectionError": 0.5, "coverage": 0.8}]}
+    report = {"images": [{"name": PHOTO, "points": 1234, "reprojectionError": 0.5, "coverage": 0.8}]}
     for name, content in {
         "view.json": view, "transforms.json": frames, "outputs.json": {"files": listed}, "report.json": report,
     }.items():  # fmt: skip
@@ -134,9 +135,9 @@ def test_a_photos_place_tells_its_name_and_figures(stairs: Server, page: Page) -
     page.get_by_label("Show photo positions").check()
     expect(page.locator("#names")).to_be_visible()
     settled(page)
-    page.mouse.click(*on_screen(PHOTO["place"], **VIEW))
+    page.mouse.click(*on_screen(PHOTO_PLACE, **VIEW))
     photo = page.locator("#photo")
-    expect(photo.get_by_role("heading")).to_have_text(PHOTO["name"])
+    expect(photo.get_by_role("heading")).to_have_text(PHOTO)
     expect(photo.locator("dl")).to_have_text("Points1,234Reprojection error0.50 pxCovered by points80 %")
     page.get_by_role("button", name="Look from here").click()
     settled(page)
