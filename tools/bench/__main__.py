@@ -13,6 +13,7 @@ BENCHMARKS = (
     "overhead",
     "cleaning",
     "memory",
+    "dense",
     "fusion",
     "potree",
 )

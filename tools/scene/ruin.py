@@ -3,7 +3,7 @@
 A seed decides every size, tilt, tint and texture; two seeds share no texture, only the plan.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -40,10 +40,12 @@ class _Solid:
     axes: FloatArray
     colours: tuple[Colour, Colour]
     grain: tuple[float, float, float]
+    twin: int | None = None
+    """The index of the solid whose texture it shares."""
 
 
 @dataclass
-class _Site:
+class Site:
     """Collects solids; positions are (x, y) with the height of what they stand on."""
 
     random: np.random.Generator
@@ -74,11 +76,19 @@ class _Site:
             )
         )
 
+    def repeat(self, centres: list[tuple[float, float, float]]) -> None:
+        """Put the last solid to these places instead, each time with the same texture."""
+        last = self.solids.pop()
+        self.solids += [replace(last, centre=np.array(centre), twin=len(self.solids)) for centre in centres]
+
     def jitter(self, spread: float) -> float:
+        """Give a random number of at most `spread`, of either sign."""
         return float(self.random.uniform(-spread, spread))
 
     def arrays(self) -> Solids:
+        """Give all solids in the form in which rays are cast at them."""
         solids = self.solids
+        phases = self.random.integers(1, 2**40, len(solids))
         return Solids(
             kind=np.array([solid.kind for solid in solids]),
             axes=np.array([solid.axes for solid in solids]),
@@ -87,7 +97,7 @@ class _Site:
             reach=np.array([_reach(solid) for solid in solids]),
             colours=np.array([solid.colours for solid in solids]),
             grain=np.array([solid.grain for solid in solids]),
-            phase=self.random.integers(1, 2**40, len(solids)),
+            phase=np.array([phases[index if solid.twin is None else solid.twin] for index, solid in enumerate(solids)]),
         )
 
 
@@ -109,7 +119,7 @@ def _reach(solid: _Solid) -> float:
     return max(solid.size)
 
 
-def _island(site: _Site) -> None:
+def _island(site: Site) -> None:
     radius = EXTENT / 2
     site.put(FRUSTUM, (0, 0, -0.35), (radius - 0.5, radius, 0.35), _GRASS, grain=(1.1, 1.1, 1.1))
     site.put(FRUSTUM, (0, 0, -1.0), (radius - 1.6, radius - 0.55, 0.32), _EARTH, grain=(0.9, 0.9, 2.0))
@@ -121,7 +131,7 @@ def _island(site: _Site) -> None:
         site.put(ELLIPSOID, spot, size, _GRASS, turn=bearing, grain=(0.9, 0.9, 0.9))
 
 
-def _plinth(site: _Site) -> None:
+def _plinth(site: Site) -> None:
     site.put(FRUSTUM, (0, 0, 0.1), (3.45, 3.4, 0.12), _GRANITE, grain=(0.9, 0.9, 1.6))
     site.put(FRUSTUM, (0, 0, 0.3), (3.05, 3.0, 0.12), _PAVING, grain=(0.8, 0.8, 1.6))
     for ring, stones in ((1.45, 9), (2.05, 13), (2.7, 15)):
@@ -133,7 +143,7 @@ def _plinth(site: _Site) -> None:
             site.put(BOX, spot, size, colours, turn=bearing + site.jitter(0.15), grain=(1.6, 1.6, 1.6))
 
 
-def _columns(site: _Site) -> None:
+def _columns(site: Site) -> None:
     """Nine columns: some whole, under two lintels and one capital, the others broken at their own heights."""
     heights = (2.5, 2.5, 2.5, 1.2, 0.5, 1.75, 2.5, 0.8, 2.1)
     ring, floor = 2.35, 0.42
@@ -156,7 +166,7 @@ def _columns(site: _Site) -> None:
         site.put(BOX, spot, (0.27, half + 0.12, 0.17), _SANDSTONE, turn=middle_bearing)
 
 
-def _shrine(site: _Site) -> None:
+def _shrine(site: Site) -> None:
     """The drum and its dome, in the middle of the columns."""
     site.put(FRUSTUM, (0, 0, 0.55), (1.2, 1.1, 0.15), _PAVING)
     site.put(FRUSTUM, (0, 0, 1.3), (0.95, 0.92, 0.62), _TERRACOTTA, grain=(1.4, 1.4, 2.2))
@@ -171,7 +181,7 @@ def _shrine(site: _Site) -> None:
         site.put(BOX, spot, size, (_LIMESTONE, _PORPHYRY)[index % 2], turn=bearing, grain=(2, 2, 2))
 
 
-def _wall(site: _Site) -> None:
+def _wall(site: Site) -> None:
     """A broken wall of separate blocks along the island's edge, higher at one end."""
     for course in range(5):
         lower = 0.32 * course
@@ -186,7 +196,7 @@ def _wall(site: _Site) -> None:
             along += 2 * half + 0.03
 
 
-def _rubble(site: _Site) -> None:
+def _rubble(site: Site) -> None:
     """What fell or grew around the plinth: column drums, an obelisk, pots, boulders, bushes."""
     for bearing, distance, length in ((0.55, 4.5, 0.75), (1.05, 4.3, 0.45), (2.45, 4.4, 0.6), (5.3, 4.6, 0.35)):
         spot = (distance * np.cos(bearing), distance * np.sin(bearing), 0.22)
@@ -217,7 +227,7 @@ def _rubble(site: _Site) -> None:
 
 def ruin(seed: int = 0) -> Solids:
     """Build the scene: about 150 solids within EXTENT, z up, the ground's top at z = 0."""
-    site = _Site(np.random.default_rng(seed))
+    site = Site(np.random.default_rng(seed))
     for part in (_island, _plinth, _columns, _shrine, _wall, _rubble):
         part(site)
     return site.arrays()

@@ -1,0 +1,37 @@
+"""How much work depth maps are given, by the quality that is asked for. The photos' size is decided before."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from pointcloud_api.resource import Quality
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What decides the content of the maps: two runs with the same photos, model and recipe give the same."""
+
+    sources: int = 5
+    """Other views that a view is compared with, at most."""
+    iterations: tuple[int, int, int] = (4, 2, 1)
+    """Sweeps at the coarsest scale, at those in between, and at the full size."""
+    refinements: tuple[int, int, int] = (3, 2, 2)
+    """Planes near the present one that a sweep tries for each pixel, at these scales."""
+    geometric_refinements: int = 3
+    """The same for the one sweep that also compares depths."""
+    coarsest: int = 200
+    """Scales are halved until the longer side is about this, in pixels."""
+    cost_limit: float = 0.7
+    """A pixel whose best plane looks less alike than this is left without depth: 0 is equal, 1 unrelated."""
+    disagreement: float = 0.15
+    """What each pixel by which depths of two views disagree adds to the cost, up to three."""
+    speckle: int = 100
+    """Connected pieces of fewer pixels are removed."""
+
+
+RECIPES: Final[Mapping[Quality, Recipe]] = {
+    Quality.LOW: Recipe(),
+    Quality.MEDIUM: Recipe(),
+    Quality.HIGH: Recipe(iterations=(5, 3, 2), refinements=(4, 3, 3)),
+    Quality.EXTREME: Recipe(iterations=(5, 3, 2), refinements=(4, 3, 3)),
+}
