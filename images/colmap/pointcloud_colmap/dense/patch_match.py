@@ -142,17 +142,22 @@ def photometric(work: Work, view: DenseView) -> None:
             )
     if state is None:
         raise AssertionError("there is always a scale")
+    seen = comparison.view
+    del comparison  # the sources make room for the maps
     keep = kept_planes(state, wanted, chances, limit=recipe.cost_limit)
-    _write(work, work.maps(view, Pass.PHOTOMETRIC), comparison.view, state, keep)
+    _write(work, work.maps(view, Pass.PHOTOMETRIC), seen, state, keep)
 
 
 def geometric(work: Work, view: DenseView) -> None:
     """Improve a view's planes by its neighbours' photometric depths as well, filter, and write its geometric maps."""
     recipe, others = work.recipe, work.neighbours(view)
     wanted = work.images.wanted(view)
-    plain = compare(view, others, wanted, work.images, halvings=0, runner=work.runner)
-    depths = [work.maps(other, Pass.PHOTOMETRIC) for other in others]
-    comparison = with_depths(plain, others, depths, work.runner)
+    comparison = with_depths(
+        compare(view, others, wanted, work.images, halvings=0, runner=work.runner),
+        others,
+        [work.maps(other, Pass.PHOTOMETRIC) for other in others],
+        work.runner,
+    )
     state = begun(comparison.shape, None, work.runner)
     own = work.maps(view, Pass.PHOTOMETRIC)
     work.runner.rows(
@@ -167,9 +172,11 @@ def geometric(work: Work, view: DenseView) -> None:
         state,
         chances._replace(reach=np.float32(1.5), tilt=np.float32(0.2), tries=recipe.geometric_refinements),
     )
+    seen = comparison.view
+    del comparison  # the sources make room for the maps
     keep = kept_planes(state, wanted, chances, limit=recipe.cost_limit + recipe.disagreement)
     remove_specks(state, keep, chances, smallest=recipe.speckle, runner=work.runner)
-    _write(work, work.maps(view, Pass.GEOMETRIC), comparison.view, state, keep)
+    _write(work, work.maps(view, Pass.GEOMETRIC), seen, state, keep)
 
 
 def _halvings(view: DenseView, others: list[DenseView], recipe: Recipe) -> int:

@@ -12,7 +12,7 @@ class Recipe:
     """What decides the content of the maps: two runs with the same photos, model and recipe give the same."""
 
     sources: int = 5
-    """Other views that a view is compared with, at most."""
+    """Other views that a view is compared with, at most: 8 at most."""
     iterations: tuple[int, int, int] = (4, 2, 1)
     """Sweeps at the coarsest scale, at those in between, and at the full size."""
     refinements: tuple[int, int, int] = (3, 2, 2)
