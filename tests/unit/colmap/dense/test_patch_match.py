@@ -77,7 +77,9 @@ def test_colmap_reads_the_maps(plane: Any) -> None:
     theirs.read(maps.depth)
     normals.read(maps.normal)
     np.testing.assert_array_equal(theirs.to_array(), read_map(maps.depth)[0])
-    np.testing.assert_array_equal(normals.to_array().transpose(2, 0, 1), read_map(maps.normal))
+    ours = read_map(maps.normal)
+    # In the file one plane follows another, as COLMAP's fusion reads them; to_array says otherwise of the same numbers.
+    np.testing.assert_array_equal(normals.to_array().reshape(ours.shape), ours)
 
 
 def test_the_number_of_threads_does_not_change_a_byte(plane: Any, tmp_path: Path) -> None:
