@@ -23,8 +23,10 @@ import pycolmap
 from scipy.spatial import cKDTree
 
 from pointcloud_api.resource import Quality
-from tools.scene.camera import Camera, orbit
+from pointcloud_colmap.dense_presets import DENSE_PRESETS
+from tools.scene.camera import Camera
 from tools.scene.depths import assess
+from tools.scene.paths import orbit
 from tools.scene.raycast import Solids
 from tools.scene.ruin import ruin
 from tools.scene.survey import site, strips
@@ -35,7 +37,6 @@ SCENES: dict[str, tuple[Callable[[], Solids], Callable[..., tuple[Camera, ...]]]
     "ruin": (ruin, orbit),
 }
 _KEPT_IMAGES = 1 << 26
-_FUSED_MEMORY = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Cost:
 
 def estimate(workspace: Path, quality: Quality, threads: int) -> Cost:
     """Estimate all maps and fuse them into workspace/fused.ply."""
-    from pointcloud_colmap.dense.fusion import fusion_options, fusion_workspace  # noqa: PLC0415 - in a process that does nothing else
+    from pointcloud_colmap.dense.fusion import AGREEING, fusion_workspace  # noqa: PLC0415 - in a process of its own
     from pointcloud_colmap.dense.numba_cache import compile_kernels  # noqa: PLC0415
     from pointcloud_colmap.dense.patch_match import estimate_maps  # noqa: PLC0415
     from pointcloud_colmap.dense.recipe import RECIPES  # noqa: PLC0415
@@ -63,12 +64,15 @@ def estimate(workspace: Path, quality: Quality, threads: int) -> Cost:
         workspace, recipe=RECIPES[quality], threads=threads, memory=_KEPT_IMAGES, tell=lambda _done, _total: None
     )
     memory, estimated = _peak() - before, time.process_time()
+    views = pycolmap.Reconstruction(workspace / "sparse").num_reg_images()
     cloud = pycolmap.stereo_fusion(
         workspace / "fused.ply",
         fusion_workspace(workspace),
         input_type="geometric",
         output_type="PLY",
-        options=fusion_options(memory=_FUSED_MEMORY),
+        options=DENSE_PRESETS[quality].fusion(
+            views=len(list((workspace / "images").rglob("*"))), video=False, agreeing=AGREEING
+        ),
     )
     return Cost(estimated - begun, time.process_time() - estimated, memory, cloud.num_points3D())
 
@@ -100,7 +104,7 @@ def rendered(folder: Path, name: str, *, photos: int, width: int) -> tuple[Path,
 
 def against_truth(workspace: Path, shots: list[Shot]) -> str:
     """A line of figures."""
-    from pointcloud_colmap.dense.maps import MapFiles, Pass, read_map  # noqa: PLC0415 - as above
+    from pointcloud_colmap.dense.maps import MapFiles, read_map  # noqa: PLC0415 - as above
 
     files = {shot.camera.name: MapFiles.of(workspace, shot.camera.name, Pass.GEOMETRIC) for shot in shots}
     accuracy = assess({name: read_map(maps.depth)[0] for name, maps in files.items() if maps.exist()}, shots)

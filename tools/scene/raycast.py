@@ -409,21 +409,3 @@ def cast(solids: Solids, camera: Camera) -> FloatArray:
     _cast(solids, view, image, edges)
     _smooth_edges(solids, view, image, edges)
     return image
-
-
-@njit(nogil=True, cache=True)
-def _measure(solids: Solids, view: _View, depths: FloatArray) -> None:
-    for row in range(depths.shape[0]):
-        among = _along_row(solids, view, row)
-        for column in range(depths.shape[1]):
-            direction = _ray(view, column + 0.5, row + 0.5)
-            found, away = _hit(solids, among, view.centre, direction)
-            forward = _into(view.rotation, *direction)[2]
-            depths[row, column] = away * forward if found != _NOTHING else 0.0
-
-
-def measure(solids: Solids, camera: Camera) -> FloatArray:
-    """Give the exact depths of pixels' centres along the optical axis, (height, width), 0 where there is only sky."""
-    depths = np.empty((camera.height, camera.width))
-    _measure(solids, _View(np.array(camera.rotation), camera.centre, camera.focal, camera.principal_point), depths)
-    return depths

@@ -44,7 +44,7 @@ def shoot(solids: Solids, cameras: Sequence[Camera], *, seed: int = 0) -> list[S
     def render(index: int) -> Shot:
         camera = cameras[index]
         photo = develop(cast(solids, camera) * exposures[index], seed=seed + index)
-        return Shot(camera, photo, measure(solids, camera))
+        return Shot(camera, photo, measure(solids, camera)[0])
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(render, range(len(cameras))))

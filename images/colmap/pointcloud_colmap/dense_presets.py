@@ -48,13 +48,15 @@ class DensePreset:
         """A digest of all that COLMAP's depth maps depend on, beside the model and the photos."""
         return digest("patch match", str(self.max_image_size), self.patch_match(cache_gigabytes=1.0))
 
-    def fusion(self, *, views: int, video: bool, num_threads: int) -> pycolmap.StereoFusionOptions:
-        """Options of the fusion of this many views' maps, which has the whole of them in memory."""
+    def fusion(self, *, views: int, video: bool, agreeing: int | None = None) -> pycolmap.StereoFusionOptions:
+        """Options of the fusion of this many views' maps, of which so many have to agree, if their engine says so."""
         options = pycolmap.StereoFusionOptions()
-        options.num_threads = num_threads
+        options.num_threads = 1  # several race for pixels, and no two clouds are equal
         options.check_num_images = self.check_num_images
         if video:
             options.min_num_pixels = _VIDEO_PIXELS
+        if agreeing is not None:
+            options.min_num_pixels = agreeing
         options.min_num_pixels = min(options.min_num_pixels, views + 1)
         return options
 

@@ -16,6 +16,7 @@ import pycolmap
 from pointcloud_api.resource import CameraModel, Density
 from pointcloud_api.stages import StageWarning
 from pointcloud_colmap.beating import beating
+from pointcloud_colmap.dense.fusion import list_views
 from pointcloud_colmap.dense_cloud import DenseCloud
 from pointcloud_colmap.dense_presets import DensePreset
 from pointcloud_colmap.dense_report import DenseReport, ViewWithoutMaps
@@ -29,7 +30,6 @@ from pointcloud_colmap.undistortion import undistort, undistort_masks
 from pointcloud_colmap.wording import listed
 from pointcloud_stage import Reporter
 from pointcloud_stage.checkpoint import Checkpoint
-from pointcloud_stage.limits import cpu_limit
 from pointcloud_stage.pieces import LeftPieces
 
 _NO_MAPS: Final = "no other photo shows enough of the same from beside it"
@@ -162,9 +162,8 @@ class DenseStep:
         if not used:
             return DenseCloud.empty()
         total = len(used)
-        # COLMAP fuses what this file lists; of a photo that it lists, maps have to be there and whole.
-        (self._workspace / "stereo" / "fusion.cfg").write_text("".join(f"{view}\n" for view in used), encoding="utf-8")
-        options = self.preset.fusion(views=len(self._views), video=self.video, num_threads=cpu_limit())
+        list_views(self._workspace, used)
+        options = self.preset.fusion(views=len(self._views), video=self.video, agreeing=self.engine.agreeing)
         if memory.cache_gigabytes is not None:
             options.use_cache = True
             options.cache_size = memory.cache_gigabytes
@@ -173,7 +172,11 @@ class DenseStep:
         fused = self.scratch / "fused.ply"
         with beating(lambda: self.progress.update("fuse", 0, total, "images")):
             pycolmap.stereo_fusion(
-                fused, self._workspace, input_type=self.engine.passes[-1].value, options=options, output_type="PLY"
+                fused,
+                self.engine.to_fuse(self._workspace),
+                input_type=self.engine.passes[-1].value,
+                options=options,
+                output_type="PLY",
             )
             cloud = DenseCloud.read(fused)
         self.progress.update("fuse", total, total, "images")

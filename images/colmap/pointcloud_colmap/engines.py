@@ -1,22 +1,32 @@
-"""What can compute depth on this pod's device, and what follows from the wish for a dense cloud."""
+"""What computes depth on this pod's device: COLMAP's patch match on a GPU, our own on processors."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 import pycolmap
 
 from pointcloud_api.resource import Density, Quality
-from pointcloud_api.stages import ExitCode, Reason, StageWarning
+from pointcloud_api.stages import StageWarning
+from pointcloud_colmap.dense.fusion import AGREEING, fusion_workspace
+from pointcloud_colmap.dense.patch_match import estimate_maps, memory_beside
+from pointcloud_colmap.dense.recipe import RECIPES
+from pointcloud_colmap.dense.views import read_views
 from pointcloud_colmap.dense_presets import DENSE_PRESETS, DensePreset
 from pointcloud_colmap.depth_maps import Pass
 from pointcloud_colmap.device import Device
-from pointcloud_colmap.memory import available_memory, patch_match_cache
-from pointcloud_stage import StageFailure
+from pointcloud_colmap.memory import available_memory, patch_match_cache, patch_match_images
+from pointcloud_colmap.presets import digest
+from pointcloud_stage.limits import cpu_limit
 
 _CUDA_COST: Final = 40.0
-"""Of a view, in the time of comparing two photos on a CPU. An estimate: nothing of ours was run on a GPU."""
+"""Of a view and pass, in the time of comparing two photos on a CPU. An estimate: nothing of ours was run on a GPU."""
+_CPU_COST: Final = {Quality.LOW: 60.0, Quality.MEDIUM: 25.0, Quality.HIGH: 20.0, Quality.EXTREME: 40.0}
+"""The same on processors: `python -m tools.bench.dense` has the seconds."""
+_ALONE: Final = "fewer than two other photos see the same from a useful angle"
+_METHOD: Final = "1"
+"""Of our maps: another one makes maps that are not to be mixed with those of this one."""
 
 Fill = Callable[[Path, Callable[[], None]], Mapping[str, str]]
 """Fills a workspace of COLMAP's (https://colmap.github.io/format.html#dense-reconstruction): its depth and normal maps.
@@ -26,6 +36,10 @@ The second argument may be called at any time, by any thread, to have the maps c
 `masks` of the workspace, for an engine that can do with them; fusion minds them in any case. Gives, by the name of
 the view, why it has no maps, as far as that is known.
 """
+
+
+def _as_it_is(workspace: Path) -> Path:
+    return workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +55,24 @@ class Engine:
     cost: float
     """What a view takes in the time of comparing two photos: for the progress alone."""
     fill: Fill
+    agreeing: int | None = None
+    """Pixels that have to agree for fusion to make a point of them; None: as many as COLMAP's preset has."""
+    to_fuse: Callable[[Path], Path] = _as_it_is
+    """The workspace to hand to fusion, made from the one that was filled."""
+    on_request: bool = False
+    """Whether it takes so long that it works only where a dense cloud is asked for by name."""
 
 
-EngineFor = Callable[[Device, Quality], Engine | None]
+EngineFor = Callable[[Device, Quality], Engine]
 
 
-def engine_for(device: Device, quality: Quality) -> Engine | None:
-    """The engine that works on a device, if there is one."""
-    return _patch_match(DENSE_PRESETS[quality]) if device is Device.CUDA else None
+def engine_for(device: Device, quality: Quality) -> Engine:
+    """The engine that works on a device."""
+    preset = DENSE_PRESETS[quality]
+    return _on_a_gpu(preset) if device is Device.CUDA else _on_processors(preset, quality)
 
 
-def _patch_match(preset: DensePreset) -> Engine:
+def _on_a_gpu(preset: DensePreset) -> Engine:
     """COLMAP's own, which is built with CUDA only."""
 
     def fill(workspace: Path, _tell: Callable[[], None]) -> Mapping[str, str]:
@@ -69,32 +90,45 @@ def _patch_match(preset: DensePreset) -> Engine:
     )
 
 
-def choose_engine(
-    wish: Density, engine: Engine | None, gpu_not_used: StageWarning | None
-) -> tuple[Engine | None, StageWarning | None]:
-    """The engine to use, if a dense cloud is wanted, and a warning when `auto` has to do without.
+def _on_processors(preset: DensePreset, quality: Quality) -> Engine:
+    """Our own."""
+    recipe = RECIPES[quality]
+    passes = (Pass.PHOTOMETRIC, Pass.GEOMETRIC)
 
-    Raises StageFailure(BAD_SETTINGS) where a dense cloud is asked for by name: before hours of work, and not after.
-    """
-    if wish is Density.SPARSE:
-        return None, None
-    if engine is not None:
-        return engine, None
-    why = f"Depth is computed on a GPU only, and {_obstacle(gpu_not_used)}."
-    if wish is Density.DENSE:
-        raise StageFailure(
-            Reason.BAD_SETTINGS,
-            f"A dense cloud is asked for and cannot be made: {why[0].lower()}{why[1:]}",
-            "Set spec.reconstruction.device to gpu, where the install has GPU nodes and the image for them, or "
-            "spec.reconstruction.density to auto or sparse.",
-            exit_code=ExitCode.BAD_SETTINGS,
+    def fill(workspace: Path, tell: Callable[[], None]) -> Mapping[str, str]:
+        views = read_views(workspace, sources=recipe.sources).values()
+        beside = max(memory_beside(view.width, view.height) for view in views)
+        made = estimate_maps(
+            workspace,
+            recipe=recipe,
+            threads=cpu_limit(),
+            memory=patch_match_images(beside, available_memory()),
+            tell=lambda _done, _total: tell(),
         )
-    return None, StageWarning(
-        reason="DensityNeedsGpu",
-        message=f"The cloud is sparse. {why} For a dense one set spec.reconstruction.device to gpu and density to "
-        "dense; with density sparse this is not said.",
+        return dict.fromkeys(made.skipped, _ALONE)
+
+    settings = [f"{name}={value}" for name, value in asdict(recipe).items()]
+    return Engine(
+        name="patch match on processors",
+        recipe=digest("patch match on processors", _METHOD, str(preset.max_image_size), *settings),
+        passes=passes,
+        cost=_CPU_COST[quality] * len(passes),
+        fill=fill,
+        agreeing=AGREEING,
+        to_fuse=fusion_workspace,
+        on_request=True,
     )
 
 
-def _obstacle(gpu_not_used: StageWarning | None) -> str:
-    return "the one that the pod was given could not be used" if gpu_not_used else "the pod had none"
+def choose_engine(wish: Density, engine: Engine) -> tuple[Engine | None, StageWarning | None]:
+    """The engine to use, if the cloud is to be dense, and a warning where `auto` goes without."""
+    if wish is Density.SPARSE:
+        return None, None
+    if wish is Density.DENSE or not engine.on_request:
+        return engine, None
+    return None, StageWarning(
+        reason="SparseWithoutGpu",
+        message="The cloud is sparse, because there is no GPU to compute depth on, and processors take long: see "
+        "docs/photos.md. To have it dense all the same set spec.reconstruction.density to dense; with sparse this is "
+        "not said.",
+    )

@@ -101,6 +101,17 @@ def patch_match_cache(memory: int) -> float:
     return max((memory - _RESERVE) * _CACHED, _LEAST_CACHE) / 1e9
 
 
+def patch_match_images(beside: int, memory: int) -> int:
+    """Bytes of photos that our patch match may keep, when it takes `beside` bytes for one view.
+
+    Raises StageFailure(OUT_OF_MEMORY), with how much is needed, when there is no room for one view.
+    """
+    left = memory - _RESERVE - beside
+    if left < 0:
+        raise too_little_memory("Computing the depth of photos", _RESERVE + beside, memory)
+    return left
+
+
 @dataclass(frozen=True, kw_only=True)
 class FusionMemory:
     """How fusion may use memory."""

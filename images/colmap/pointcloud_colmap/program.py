@@ -66,7 +66,7 @@ class _Reconstruction:
     removed: Removed
     placement: Placement
     not_dense: StageWarning | None
-    """Why no dense cloud was tried for, where one is wanted."""
+    """Why no dense cloud was tried for, where one might have been."""
     densified: Densified
     not_undistorted: StageWarning | None
     """Why undistorted photos are not made though they are asked for."""
@@ -90,8 +90,9 @@ class _Means:
 
     device: Device
     engine: Engine | None
-    """What depth is computed with; None where the cloud is to be, or has to be, sparse."""
+    """What depth is computed with; None where the cloud is to be sparse."""
     not_dense: StageWarning | None
+    """Why it is to be."""
 
     def plan(self, context: StageContext[ReconstructDocument], photos: int, pairs: int) -> None:
         """Declare the steps."""
@@ -108,8 +109,7 @@ def reconstruct(context: StageContext[ReconstructDocument], engine_for: EngineFo
     """
     settings = context.document.settings
     device, gpu_not_used = choose_device(context.document.device)
-    known = engine_for(device, settings.quality)
-    engine, not_dense = choose_engine(settings.density, known, gpu_not_used)
+    engine, not_dense = choose_engine(settings.density, engine_for(device, settings.quality))
     means = _Means(device=device, engine=engine, not_dense=not_dense)
     means.plan(context, USUAL_PHOTOS, all_pairs(USUAL_PHOTOS))
     with context.checkpoint as checkpoint:

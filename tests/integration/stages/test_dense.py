@@ -1,6 +1,6 @@
-"""Dense clouds by the stage's real program: all but the depth maps, which are true ones of a rendered scene.
+"""Dense clouds by the stage's real program: on processors, and with true depth maps of a rendered scene.
 
-COLMAP makes depth maps with CUDA alone; everything around them is the same for any engine.
+Everything around depth maps is the same for any engine.
 """
 
 import os
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pointcloud_api.names import StageName
-from pointcloud_api.resource import Density, Quality
+from pointcloud_api.resource import Quality
 from pointcloud_api.stages import (
     LAZ_FILE,
     PHOTO_MANIFEST,
@@ -254,33 +254,25 @@ def _assert_every_reader_gets_it(run: StageRun, vertices: NDArray[Any], report: 
     assert target == pytest.approx(np.median(positions, axis=0), abs=1e-3), "the view is of the dense cloud"
 
 
-@pytest.mark.parametrize("wish", [Density.AUTO, Density.DENSE])
-def test_without_a_gpu_the_cloud_is_sparse_and_says_why_or_is_refused_before_any_work(
-    store_server: StoreServer, tmp_path: Path, scene: Scene, wish: Density
+def test_processors_compute_depth_and_the_cloud_lies_on_the_surface(
+    store_server: StoreServer, tmp_path: Path, scene: Scene
 ) -> None:
     ingested(store_server, scene.photos)
-    document = Key(store_server, tmp_path, scene).document
-    settings = document.settings.model_copy(update={"density": wish})
-    pod = start_stage(
-        ["-m", "pointcloud_colmap"],
-        document.model_copy(update={"settings": settings}),
-        store=store_server,
-        tmp_path=tmp_path,
-    )
-    run = pod.wait()
-    if wish is Density.DENSE:
-        error = run.assert_failed(Reason.BAD_SETTINGS, ExitCode.BAD_SETTINGS)
-        assert "the pod had none" in error.message
-        assert "spec.reconstruction.device to gpu" in error.remedy
-        assert not run.progress
-        return
-    (warning,) = run.result.warnings
-    assert warning.reason == "DensityNeedsGpu"
-    assert "density to dense" in warning.message
-    assert run.result.figures.density == "sparse"
-    report = run.json(REPORT_FILE)
-    assert run.result.figures.points == report["sparsePoints"]
-    assert report["dense"] is None
+    asked = Key(store_server, tmp_path, scene).document
+    settings = asked.settings.model_copy(update={"density": Density.DENSE})
+    document = asked.model_copy(update={"settings": settings})
+    run = start_stage(["-m", "pointcloud_colmap"], document, store=store_server, tmp_path=tmp_path).wait()
+    assert run.exit_code == ExitCode.DONE, run.stdout
+    figures, report = run.result.figures, run.json(REPORT_FILE)
+    assert figures.density == "dense"
+    assert report["dense"]["engine"] == "patch match on processors"
+    assert report["dense"]["withoutMaps"] == []
+    assert figures.points == report["dense"]["points"] > 20 * report["sparsePoints"]
+    points, normals, _ = in_the_scene(run, scene)
+    errors, cosines = Surface(scene.cameras).compare(points, normals)
+    assert np.median(errors) < 0.03
+    assert np.quantile(errors, 0.9) < 0.2
+    assert np.median(cosines) > 0.9
 
 
 def whole_maps(names: Mapping[str, Path]) -> int:

@@ -1,16 +1,12 @@
-"""Which engine makes depth maps, with which of COLMAP's options, and what is said where there is none."""
+"""Which engine makes depth maps, and with which of COLMAP's options."""
 
 import pytest
 
 from pointcloud_api.resource import Density, Quality
-from pointcloud_api.stages import ExitCode, Reason, StageWarning
 from pointcloud_colmap.dense_presets import DENSE_PRESETS
 from pointcloud_colmap.depth_maps import Pass
 from pointcloud_colmap.device import Device
 from pointcloud_colmap.engines import choose_engine, engine_for
-from pointcloud_stage import StageFailure
-
-NOT_USED = StageWarning(reason="GpuNotUsed", message="The pod was given a GPU, but the driver sees no device.")
 
 
 @pytest.mark.parametrize(
@@ -31,9 +27,7 @@ def test_depth_maps_are_made_as_colmaps_presets_have_them(
     assert options.geom_consistency == (Pass.GEOMETRIC in passes)
     assert options.filter
     assert options.cache_size == 2.5
-    engine = engine_for(Device.CUDA, quality)
-    assert engine is not None
-    assert engine.passes == passes
+    assert engine_for(Device.CUDA, quality).passes == passes
 
 
 def test_photos_are_as_large_as_colmaps_presets_have_them() -> None:
@@ -43,12 +37,13 @@ def test_photos_are_as_large_as_colmaps_presets_have_them() -> None:
 def test_a_point_is_believed_when_five_pixels_agree_and_in_a_video_when_fifteen_do() -> None:
     preset = DENSE_PRESETS[Quality.LOW]
 
-    def pixels(*, views: int, video: bool) -> int:
-        return preset.fusion(views=views, video=video, num_threads=1).min_num_pixels
+    def pixels(*, views: int, video: bool, agreeing: int | None = None) -> int:
+        return preset.fusion(views=views, video=video, agreeing=agreeing).min_num_pixels
 
     assert (pixels(views=100, video=False), pixels(views=100, video=True)) == (5, 15)
     assert (pixels(views=3, video=False), pixels(views=8, video=True)) == (4, 9), "no more than there can be"
-    assert preset.fusion(views=9, video=False, num_threads=1).check_num_images == 25
+    assert (pixels(views=100, video=True, agreeing=3), pixels(views=1, video=False, agreeing=3)) == (3, 2)
+    assert preset.fusion(views=9, video=False).check_num_images == 25
 
 
 def test_the_recipe_is_that_of_the_maps_and_not_of_the_machine() -> None:
@@ -57,31 +52,20 @@ def test_the_recipe_is_that_of_the_maps_and_not_of_the_machine() -> None:
     assert recipes == [DENSE_PRESETS[quality].patch_match_recipe() for quality in Quality]
 
 
-def test_a_sparse_cloud_needs_no_engine_and_no_word() -> None:
-    assert choose_engine(Density.SPARSE, engine_for(Device.CUDA, Quality.LOW), None) == (None, None)
-    assert choose_engine(Density.SPARSE, None, NOT_USED) == (None, None)
+def test_processors_make_both_passes_and_their_maps_are_not_taken_for_colmaps() -> None:
+    engines = [engine_for(device, quality) for device in Device for quality in Quality]
+    assert len({engine.recipe for engine in engines}) == len(engines)
+    assert engine_for(Device.CPU, Quality.LOW).passes == (Pass.PHOTOMETRIC, Pass.GEOMETRIC)
 
 
-@pytest.mark.parametrize("wish", [Density.AUTO, Density.DENSE])
-def test_an_engine_that_is_there_is_used(wish: Density) -> None:
-    engine = engine_for(Device.CUDA, Quality.LOW)
-    assert engine is not None
-    assert choose_engine(wish, engine, None) == (engine, None)
-
-
-@pytest.mark.parametrize(
-    ("gpu", "words"), [(None, "the pod had none"), (NOT_USED, "that the pod was given could not be used")]
-)
-def test_without_an_engine_auto_is_sparse_with_a_warning_and_dense_is_refused(
-    gpu: StageWarning | None, words: str
-) -> None:
-    engine, warning = choose_engine(Density.AUTO, None, gpu)
-    assert engine is None
-    assert warning is not None
-    assert warning.reason == "DensityNeedsGpu"
-    assert words in warning.message
-    with pytest.raises(StageFailure) as caught:
-        choose_engine(Density.DENSE, None, gpu)
-    assert (caught.value.error.reason, caught.value.exit_code) == (Reason.BAD_SETTINGS, ExitCode.BAD_SETTINGS)
-    assert words in caught.value.error.message
-    assert "spec.reconstruction.density" in caught.value.error.remedy
+@pytest.mark.parametrize("device", Device)
+@pytest.mark.parametrize("wish", Density)
+def test_auto_is_dense_on_a_gpu_alone_and_else_says_why_not(device: Device, wish: Density) -> None:
+    engine = engine_for(device, Quality.LOW)
+    chosen, warning = choose_engine(wish, engine)
+    waits = wish is Density.AUTO and device is Device.CPU
+    assert chosen is (None if waits or wish is Density.SPARSE else engine)
+    assert (warning is not None) == waits
+    if warning is not None:
+        assert warning.reason == "SparseWithoutGpu"
+        assert "spec.reconstruction.density to dense" in warning.message

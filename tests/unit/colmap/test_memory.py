@@ -11,6 +11,7 @@ from pointcloud_colmap.memory import (
     fusion_memory,
     matching_threads,
     patch_match_cache,
+    patch_match_images,
 )
 from pointcloud_colmap.presets import PRESETS
 from pointcloud_stage import StageFailure
@@ -90,6 +91,12 @@ def test_fusion_that_would_read_maps_again_for_every_pixel_ends_the_stage_before
         fusion_memory(hundred, around=33, memory=least - 1)
     assert (caught.value.error.reason, caught.value.exit_code) == (Reason.OUT_OF_MEMORY, ExitCode.NEEDS_MORE)
     assert "limits.memory to 6.0Gi" in caught.value.error.remedy
+
+
+def test_patch_match_on_processors_keeps_photos_in_what_a_view_leaves() -> None:
+    assert patch_match_images(100 * MB, 1000 * MB) == 600 * MB
+    with pytest.raises(StageFailure, match="Computing the depth of photos"):
+        patch_match_images(800 * MB, 1000 * MB)
 
 
 def test_patch_match_caches_half_of_what_is_left_and_never_colmaps_32_gigabytes() -> None:

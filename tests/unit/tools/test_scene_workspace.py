@@ -14,7 +14,7 @@ from tools.scene.workspace import shoot, write_workspace
 
 def test_depths_are_along_the_optical_axis_to_the_nearest_surface() -> None:
     view = camera(centre=(5.0, 0.0, 0.0))
-    depths = measure(ball((0.0, 0.0, 0.0), 0.5), view)
+    depths, _ = measure(ball((0.0, 0.0, 0.0), 0.5), view)
     assert depths.max() < 5
     assert depths[depths > 0].min() == pytest.approx(4.5, abs=1e-4)
     column, row = view.project(np.array([[0.0, 0.3, 0.4]]))[0].astype(int)

@@ -6,24 +6,10 @@ from typing import Final
 
 import pycolmap
 
-_PIXELS: Final = 3
-"""A point is kept when so many pixels agree on it."""
+AGREEING: Final = 3
+"""Pixels that make a point of these maps, which are filtered more than COLMAP's own."""
 _FOLDER: Final = "fusion"
 _LINKED: Final = ("images", "stereo")
-
-
-def fusion_options(*, memory: int) -> pycolmap.StereoFusionOptions:
-    """Options for pycolmap.stereo_fusion of geometric maps.
-
-    Args:
-        memory: Bytes that maps and images may take while they are kept.
-    """
-    options = pycolmap.StereoFusionOptions()
-    options.min_num_pixels = _PIXELS
-    # Without the cache, COLMAP reads all maps at once, and its threads race for pixels: no two results are equal.
-    options.use_cache = True
-    options.cache_size = memory / 2**30
-    return options
 
 
 def fusion_workspace(workspace: Path) -> Path:
@@ -48,5 +34,5 @@ def fusion_workspace(workspace: Path) -> Path:
 
 
 def list_views(workspace: Path, names: Sequence[str]) -> None:
-    """Write the list of views to fuse: those with maps."""
+    """Write the list of views to fuse: of those on it, COLMAP takes maps to be there and whole."""
     (workspace / "stereo" / "fusion.cfg").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")

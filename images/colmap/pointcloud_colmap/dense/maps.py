@@ -5,23 +5,17 @@ there, so that one which exists is whole, whenever the process was killed.
 """
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from pointcloud_colmap.depth_maps import Kind, MapFile, Pass
+
 FloatArray = npt.NDArray[np.float32]
 
 _HEADER_BYTES = 64
 """More than any header has."""
-
-
-class Pass(StrEnum):
-    """By which comparison a map was made; COLMAP's name for it."""
-
-    PHOTOMETRIC = "photometric"
-    GEOMETRIC = "geometric"
 
 
 @dataclass(frozen=True)
@@ -34,8 +28,7 @@ class MapFiles:
     @classmethod
     def of(cls, workspace: Path, name: str, which: Pass) -> "MapFiles":
         """Where COLMAP looks for them: `name` is the image's, which may have folders."""
-        stereo, file = workspace / "stereo", f"{name}.{which}.bin"
-        return cls(stereo / "depth_maps" / file, stereo / "normal_maps" / file)
+        return cls(*(MapFile(name, which, kind).below(workspace) for kind in (Kind.DEPTH, Kind.NORMAL)))
 
     def exist(self) -> bool:
         """Tell that both are whole."""

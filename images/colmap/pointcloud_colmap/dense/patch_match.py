@@ -21,11 +21,12 @@ from pointcloud_colmap.dense.filters import kept_planes, remove_specks
 from pointcloud_colmap.dense.fusion import list_views
 from pointcloud_colmap.dense.grids import from_maps, to_maps
 from pointcloud_colmap.dense.images import Images
-from pointcloud_colmap.dense.maps import MapFiles, Pass, read_map
+from pointcloud_colmap.dense.maps import MapFiles, read_map
 from pointcloud_colmap.dense.matching import Chances, State, View, begin, sweep
 from pointcloud_colmap.dense.recipe import Recipe
 from pointcloud_colmap.dense.threads import Runner, running_on
 from pointcloud_colmap.dense.views import DenseView, read_views
+from pointcloud_colmap.depth_maps import Pass
 
 ByteArray = npt.NDArray[np.uint8]
 

@@ -71,7 +71,7 @@ NEWS: Final = (
     News("NotGeoreferenced", _WARNING, "the photos' GPS positions are no good for a scale; the Event says why"),
     News("NotUndistorted", _WARNING, "undistorted photos were asked for, and panoramas have none"),
     News(
-        "DensityNeedsGpu",
+        "SparseWithoutGpu",
         _WARNING,
         "the cloud is sparse, because `spec.reconstruction.density` is `auto` and there was no GPU to compute depth on",
     ),

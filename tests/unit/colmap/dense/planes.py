@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from pointcloud_colmap.dense.maps import MapFiles, Pass, read_map
+from pointcloud_colmap.dense.maps import MapFiles, read_map
+from pointcloud_colmap.depth_maps import Pass
 from pointcloud_colmap.dense.patch_match import Estimation, estimate_maps
 from pointcloud_colmap.dense.recipe import Recipe
 from tools.scene.camera import Camera, FloatArray, look_at

@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pycolmap
 
-from pointcloud_colmap.dense.fusion import fusion_options, fusion_workspace
-from pointcloud_colmap.dense.maps import MapFiles, Pass
+from pointcloud_api.resource import Quality
+from pointcloud_colmap.dense.fusion import AGREEING, fusion_workspace
+from pointcloud_colmap.dense.maps import MapFiles
+from pointcloud_colmap.depth_maps import Pass
+from pointcloud_colmap.dense_presets import DENSE_PRESETS
 from tests.unit.colmap.dense.planes import cameras, shots, workspace_of
 
 
@@ -24,7 +27,7 @@ def test_exact_depths_become_points_on_the_surface_and_not_half_a_pixel_off(tmp_
         fusion_workspace(workspace),
         input_type="geometric",
         output_type="PLY",
-        options=fusion_options(memory=1 << 28),
+        options=DENSE_PRESETS[Quality.LOW].fusion(views=len(made), video=False, agreeing=AGREEING),
     )
     points = np.array([point.xyz for point in cloud.points3D.values()])
     assert len(points) > 0.4 * made[0].depths.size

@@ -6,7 +6,8 @@ import numpy as np
 import pycolmap
 import pytest
 
-from pointcloud_colmap.dense.maps import MapFiles, Pass, read_map
+from pointcloud_colmap.dense.maps import MapFiles, read_map
+from pointcloud_colmap.depth_maps import Pass
 
 
 def test_maps_that_colmap_wrote_are_read(tmp_path: Path) -> None:

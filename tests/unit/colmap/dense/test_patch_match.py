@@ -8,7 +8,8 @@ import numpy as np
 import pycolmap
 import pytest
 
-from pointcloud_colmap.dense.maps import MapFiles, Pass, read_map
+from pointcloud_colmap.dense.maps import MapFiles, read_map
+from pointcloud_colmap.depth_maps import Pass
 from pointcloud_colmap.dense.patch_match import Estimation
 from tests.unit.colmap.dense.planes import (
     cameras,

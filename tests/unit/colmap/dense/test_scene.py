@@ -7,8 +7,10 @@ import numpy as np
 import pycolmap
 import pytest
 
-from pointcloud_colmap.dense.fusion import fusion_options, fusion_workspace
+from pointcloud_api.resource import Quality
+from pointcloud_colmap.dense.fusion import AGREEING, fusion_workspace
 from pointcloud_colmap.dense.recipe import Recipe
+from pointcloud_colmap.dense_presets import DENSE_PRESETS
 from tests.unit.colmap.dense.planes import depth, estimate, footprints
 from tools.scene.depths import assess
 from tools.scene.survey import site, strips
@@ -26,7 +28,7 @@ def survey(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Shot]]:
 
 
 def fused(workspace: Path, output: Path) -> Any:
-    options = fusion_options(memory=1 << 28)
+    options = DENSE_PRESETS[Quality.LOW].fusion(views=9, video=False, agreeing=AGREEING)
     return pycolmap.stereo_fusion(
         output, fusion_workspace(workspace), input_type="geometric", output_type="PLY", options=options
     )
