@@ -24,6 +24,7 @@ from scipy.spatial import cKDTree
 
 from pointcloud_api.resource import Quality
 from pointcloud_colmap.dense_presets import DENSE_PRESETS
+from pointcloud_colmap.depth_maps import Pass
 from tools.scene.camera import Camera
 from tools.scene.depths import assess
 from tools.scene.paths import orbit

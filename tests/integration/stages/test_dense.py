@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pointcloud_api.names import StageName
-from pointcloud_api.resource import Quality
+from pointcloud_api.resource import Density, Quality
 from pointcloud_api.stages import (
     LAZ_FILE,
     PHOTO_MANIFEST,

@@ -83,7 +83,7 @@ def settled(page: Page) -> None:
 def on_screen(place: npt.ArrayLike, *, eye: npt.ArrayLike, target: npt.ArrayLike, up: npt.ArrayLike) -> tuple[int, int]:
     """The pixel of a place, for a camera as view.json gives it."""
     ahead = np.subtract(target, eye) / np.linalg.norm(np.subtract(target, eye))
-    right = np.cross(ahead, up)
+    right = np.cross(ahead, np.asarray(up))
     right /= np.linalg.norm(right)
     offset = np.subtract(place, eye)
     depth = offset @ ahead

@@ -8,9 +8,9 @@ import numpy as np
 from scipy import ndimage
 
 from pointcloud_colmap.dense.maps import MapFiles, read_map
-from pointcloud_colmap.depth_maps import Pass
 from pointcloud_colmap.dense.patch_match import Estimation, estimate_maps
 from pointcloud_colmap.dense.recipe import Recipe
+from pointcloud_colmap.depth_maps import Pass
 from tools.scene.camera import Camera, FloatArray, look_at
 from tools.scene.workspace import Shot, write_workspace
 

@@ -8,8 +8,8 @@ import pycolmap
 from pointcloud_api.resource import Quality
 from pointcloud_colmap.dense.fusion import AGREEING, fusion_workspace
 from pointcloud_colmap.dense.maps import MapFiles
-from pointcloud_colmap.depth_maps import Pass
 from pointcloud_colmap.dense_presets import DENSE_PRESETS
+from pointcloud_colmap.depth_maps import Pass
 from tests.unit.colmap.dense.planes import cameras, shots, workspace_of
 
 

@@ -9,8 +9,8 @@ import pycolmap
 import pytest
 
 from pointcloud_colmap.dense.maps import MapFiles, read_map
-from pointcloud_colmap.depth_maps import Pass
 from pointcloud_colmap.dense.patch_match import Estimation
+from pointcloud_colmap.depth_maps import Pass
 from tests.unit.colmap.dense.planes import (
     cameras,
     depth,
