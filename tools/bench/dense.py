@@ -71,9 +71,7 @@ def estimate(workspace: Path, quality: Quality, threads: int) -> Cost:
         fusion_workspace(workspace),
         input_type="geometric",
         output_type="PLY",
-        options=DENSE_PRESETS[quality].fusion(
-            views=len(list((workspace / "images").rglob("*"))), video=False, agreeing=AGREEING
-        ),
+        options=DENSE_PRESETS[quality].fusion(views=views, video=False, agreeing=AGREEING),
     )
     return Cost(estimated - begun, time.process_time() - estimated, memory, cloud.num_points3D())
 
