@@ -87,8 +87,8 @@ MOMENTS: Final = (
     Moment("half of the photos placed", "map", printed=_placed(PHOTOS // 2)),
     Moment("all but 2 photos placed", "map", printed=_placed(PHOTOS - 2)),
     Moment("model made, and explained", "map", printed=_MADE),
-    Moment("cloud cleaned", "export", told=1),
-    Moment("files written", "export", told=3),
+    Moment("cloud placed", "export", told=1),
+    Moment("files written", "export", told=2),
     Moment("files stored", "upload", told=1),
 )
 """In the order of the work."""
