@@ -270,9 +270,9 @@ def test_processors_compute_depth_and_the_cloud_lies_on_the_surface(
     assert figures.points == report["dense"]["points"] > 20 * report["sparsePoints"]
     points, normals, _ = in_the_scene(run, scene)
     errors, cosines = Surface(scene.cameras).compare(points, normals)
-    assert np.median(errors) < 0.03
-    assert np.quantile(errors, 0.9) < 0.2
-    assert np.median(cosines) > 0.9
+    assert np.median(errors) < 0.05, "a pixel is some 4 cm wide there"
+    assert np.quantile(errors, 0.95) < 0.2
+    assert np.median(cosines) > 0.95
 
 
 def whole_maps(names: Mapping[str, Path]) -> int:
