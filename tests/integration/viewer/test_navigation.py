@@ -42,6 +42,7 @@ def test_the_wheel_zooms_to_the_point_below_and_home_goes_back(wall: Server, pag
         page.emulate_media(reduced_motion="reduce")
         settle(page, server)
         page.get_by_label("Point size").fill("10")
+        page.locator("#canvas").focus()
         settled(page)
         x, y = on_screen(CORNER, **WALL_VIEW)
         start, before = pixels(page), coloured(page)
