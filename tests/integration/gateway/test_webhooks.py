@@ -326,4 +326,5 @@ async def test_the_worker_sends_what_is_put_in(database: Database, webhooks: Web
         assert await asyncio.to_thread(told.wait, 30)
     finally:
         working.cancel()
+        await asyncio.wait([working])  # cancelled twice, it would leave aiosqlite waiting for a thread that has ended
     assert json.loads(receiver.bodies[0])["data"]["name"] == "beach"
