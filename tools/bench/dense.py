@@ -15,6 +15,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,7 @@ def estimate(workspace: Path, quality: Quality, threads: int) -> Cost:
     from pointcloud_colmap.dense.patch_match import estimate_maps  # noqa: PLC0415
     from pointcloud_colmap.dense.recipe import RECIPES  # noqa: PLC0415
 
+    pycolmap.logging.minloglevel = pycolmap.logging.WARNING.value
     compile_kernels()
     before, begun = _peak(), time.process_time()
     estimate_maps(
@@ -82,8 +84,8 @@ def _peak() -> int:
 
 def measured(workspace: Path, quality: Quality, threads: int) -> tuple[Cost, str]:
     """What it costs, and a line of figures."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        cost = pool.apply(estimate, (workspace, quality, threads))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        cost = pool.submit(estimate, workspace, quality, threads).result()
     cameras = pycolmap.Reconstruction(workspace / "sparse")
     sizes = [image.camera.width * image.camera.height for image in cameras.images.values()]
     pixels = sum(sizes) / 1e6
