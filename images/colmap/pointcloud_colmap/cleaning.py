@@ -75,7 +75,8 @@ def outliers(positions: FloatArray, uncertainty: FloatArray) -> tuple[NDArray[np
     `python -m tools.bench.cleaning`): of 6,469 points 94 are removed, half of them more than 2 cm off, where half of
     all are less than 2 mm off. 30 of the 43 that are more than 5 cm off are among them, the root mean square falls from
     4.2 to 0.8 cm, and the worst point from 254 to 35 cm. With the first of the two alone it is 1.5 and 87 cm, with the
-    second alone 1.0 and 35 cm and 7 of the 43. Both real sets of photos lose about 1 % of their points, at the rims and in front of edges.
+    second alone 1.0 and 35 cm and 7 of the 43. Both real sets of photos lose about 1 % of their points, at the rims and
+    in front of edges.
     """
     count = len(positions)
     if count <= _NEIGHBOURS:
