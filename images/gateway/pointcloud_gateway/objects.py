@@ -34,6 +34,8 @@ MAX_CREATE_BYTES: Final = 16 << 20
 RESERVE_BYTES: Final = 256 << 20
 """What uploads leave free on a volume, so that the stages of jobs under way can still store what they make."""
 _REQUESTS_AT_ONCE: Final = 16
+_NO_SUCH_KEY: Final = "code: NoSuchKey"
+"""In the text of obstore's error for a deletion that a bucket refused because the object is not there."""
 
 
 class ObjectMissingError(LookupError):
@@ -174,8 +176,14 @@ class Objects:
 
         async def delete(path: str) -> None:
             async with turns:
-                with contextlib.suppress(FileNotFoundError):
+                try:
                     await obstore.delete_async(self._store, path)
+                except FileNotFoundError:
+                    pass
+                except GenericError as error:
+                    # A server that looks before it removes says so of what another removed in between.
+                    if _NO_SUCH_KEY not in str(error):
+                        raise
 
         # One by one: of several in one request, some servers take one that is not there for an error.
         await asyncio.gather(*(delete(path) for path in paths))
