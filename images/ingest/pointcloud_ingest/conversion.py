@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 import pillow_heif
+from numpy.typing import NDArray
 from PIL import Image
 from PIL.Image import Transpose
 
@@ -30,6 +31,8 @@ _DARK: Final = 0.25
 aerial photo of 1600x900 it finds 13,657 features with 8 or 16 bits, 9,479 with 14 bits in 16, and none with 12."""
 _TAILS: Final = (0.1, 99.9)
 """Percentiles that become black and white: single hot pixels must not decide."""
+_SAMPLES: Final = 1 << 20
+"""Values at most that percentiles are told from."""
 
 TO_STORED: Final = {
     2: Transpose.FLIP_LEFT_RIGHT,
@@ -92,7 +95,17 @@ def _is_dark(image: Image.Image) -> bool:
 
 
 def _stretched(image: Image.Image) -> Image.Image:
-    values = np.asarray(image).astype(np.float32)
-    black, white = np.percentile(values[np.isfinite(values)], _TAILS)
-    scaled = np.nan_to_num((values - black) / max(white - black, np.finfo(np.float32).tiny) * 255)
-    return Image.fromarray(np.clip(np.round(scaled), 0, 255).astype(np.uint8))
+    """The image in 8 bits, `_TAILS` of it black and white."""
+    values = np.asarray(image)
+    black, white = np.percentile(_sample(values), _TAILS)
+    scale = 255 / max(white - black, np.finfo(np.float32).tiny)
+    grey = np.empty(values.shape, np.uint8)
+    for row, line in zip(grey, values, strict=True):
+        row[:] = np.clip(np.round(np.nan_to_num((line.astype(np.float32) - black) * scale)), 0, 255)
+    return Image.fromarray(grey)
+
+
+def _sample(values: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Values that are numbers, of large images a part, evenly spread: it tells percentiles as well as all would."""
+    some = values.reshape(-1)[:: 1 + values.size // _SAMPLES].astype(np.float32)
+    return some[np.isfinite(some)]

@@ -17,12 +17,18 @@ from pointcloud_api.stages import IngestLimits
 from pointcloud_ingest.arrivals import Arrival, UnusableError
 from pointcloud_ingest.budget import limit_text
 from pointcloud_ingest.conversion import TO_STORED
+from pointcloud_ingest.memory import Room, decoded
 from pointcloud_ingest.photos import Checked
+from pointcloud_stage import StageFailure
 
 _FOLDER: Final = "masks"
 _SUFFIX: Final = ".png"
 _ASPECT_TOLERANCE: Final = 0.02
 """Of the ratio of the sides, between a mask made from a smaller copy and its photo: rounding to whole pixels."""
+_GREY: Final = 1
+"""Bytes of a grey pixel."""
+_FITTED: Final = 2
+"""Bytes of a pixel of the photo: the mask turned, and in the photo's size."""
 
 
 @dataclass
@@ -97,16 +103,17 @@ class _Index:
         return list(dict.fromkeys(whole or found))
 
 
-def write_mask(mask: Arrival, photo: Checked, to: Path, limits: IngestLimits) -> None:
+def write_mask(mask: Arrival, photo: Checked, to: Path, limits: IngestLimits, room: Room) -> None:
     """Write the mask as COLMAP reads it: PNG, one channel, in the pixels of the photo as stored.
 
-    Raises UnusableError when the file is no picture, is black all over, or is of another shape than the photo.
+    Raises UnusableError when the file is no picture, is black all over, or is of another shape than the photo, and
+    StageFailure(OUT_OF_MEMORY) where there is no room to decode it.
     """
     try:
-        pixels = _read(mask.file, photo, limits)
+        pixels = _read(mask, photo, limits, room)
     except UnidentifiedImageError:
         raise UnusableError("is not a PNG") from None
-    except (MemoryError, UnusableError):
+    except (MemoryError, StageFailure, UnusableError):
         raise
     except Exception as error:  # noqa: BLE001 - what decoders raise for damaged data is documented nowhere
         raise UnusableError(f"is damaged or cut off ({error})") from None
@@ -116,11 +123,14 @@ def write_mask(mask: Arrival, photo: Checked, to: Path, limits: IngestLimits) ->
     pixels.save(to, "PNG", compress_level=1)
 
 
-def _read(file: Path, photo: Checked, limits: IngestLimits) -> Image.Image:
-    with Image.open(file, formats=["PNG"]) as image:
-        if image.width * image.height > limits.max_image_pixels:
+def _read(mask: Arrival, photo: Checked, limits: IngestLimits, room: Room) -> Image.Image:
+    with Image.open(mask.file, formats=["PNG"]) as image:
+        pixels = image.width * image.height
+        if pixels > limits.max_image_pixels:
             raise UnusableError(f"has more pixels than {limit_text(limits, 'max_image_pixels')}")
-        return _fitted(image.convert("L"), photo)
+        needed = pixels * (decoded(image) + _GREY) + _FITTED * photo.width * photo.height
+        with room.taken(needed, by=mask.described):
+            return _fitted(image.convert("L"), photo)
 
 
 def _fitted(pixels: Image.Image, photo: Checked) -> Image.Image:

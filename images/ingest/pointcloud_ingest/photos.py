@@ -16,6 +16,8 @@ from pointcloud_ingest.budget import limit_text
 from pointcloud_ingest.conversion import CONVERTED, READ_BY_COLMAP, converted
 from pointcloud_ingest.exif import orientation_of
 from pointcloud_ingest.kinds import Kind
+from pointcloud_ingest.memory import Room, decoding
+from pointcloud_stage import StageFailure
 
 SUFFIXES: Final = {
     "JPEG": frozenset({".jpg", ".jpeg"}),
@@ -53,8 +55,11 @@ class Checked:
     """EXIF's: how to turn it to see it upright."""
 
 
-def check(arrival: Arrival, limits: IngestLimits) -> Checked:
-    """Decodes a photo whole, and writes it anew in its place where COLMAP cannot read it. Raises UnusableError."""
+def check(arrival: Arrival, limits: IngestLimits, room: Room) -> Checked:
+    """Decodes a photo whole, and writes it anew in its place where COLMAP cannot read it.
+
+    Raises UnusableError, or StageFailure(OUT_OF_MEMORY) where there is no room to decode it.
+    """
     size = arrival.file.stat().st_size
     if size == 0:
         raise UnusableError("is empty")
@@ -65,12 +70,12 @@ def check(arrival: Arrival, limits: IngestLimits) -> Checked:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _decode(arrival.file, limits)
+            return _decode(arrival, limits, room)
         except UnidentifiedImageError:
             if arrival.kind is Kind.IMAGE:
                 raise UnusableError("is damaged or cut off (its beginning alone is a photo's)") from None
             raise UnusableError(f"is not an image of a supported format ({FORMATS})") from None
-        except (MemoryError, UnusableError):
+        except (MemoryError, StageFailure, UnusableError):
             raise
         except Exception as error:  # what decoders raise for damaged data is documented nowhere
             if isinstance(error, OSError) and error.errno is not None:
@@ -78,10 +83,11 @@ def check(arrival: Arrival, limits: IngestLimits) -> Checked:
             raise UnusableError(f"is damaged or cut off ({error})") from None
 
 
-def _decode(file: Path, limits: IngestLimits) -> Checked:
-    with Image.open(file, formats=_FORMATS) as image:
+def _decode(arrival: Arrival, limits: IngestLimits, room: Room) -> Checked:
+    file = arrival.file
+    needed = _needed(arrival, limits, room)
+    with room.taken(needed, by=arrival.described), Image.open(file, formats=_FORMATS) as image:
         width, height = image.size
-        _check_size(width, height, limits)
         # A JPEG reduced to an eighth is still read to its last byte, at a fraction of the time and the memory.
         image.draft(None, (1, 1))
         image.load()
@@ -90,6 +96,14 @@ def _decode(file: Path, limits: IngestLimits) -> Checked:
             rewritten.rename(file)
             return _measured(file, kind)
         return Checked(image.format or "", width, height, orientation_of(image))
+
+
+def _needed(arrival: Arrival, limits: IngestLimits, room: Room) -> int:
+    """Bytes that it takes to decode a photo, by its header. Raises UnusableError for a size that cannot be used."""
+    size = arrival.file.stat().st_size  # some formats are read whole when they are opened
+    with room.taken(size, by=arrival.described), Image.open(arrival.file, formats=_FORMATS) as image:
+        _check_size(*image.size, limits)
+        return size + decoding(image)
 
 
 def _measured(file: Path, kind: str) -> Checked:

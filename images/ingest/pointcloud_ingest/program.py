@@ -15,6 +15,7 @@ from pointcloud_api.stages import (
 from pointcloud_ingest.arrivals import Arrival, UnusableError, listed
 from pointcloud_ingest.budget import Budget
 from pointcloud_ingest.masks import Masks, write_mask
+from pointcloud_ingest.memory import Room
 from pointcloud_ingest.naming import Names
 from pointcloud_ingest.opening import Opened, open_all
 from pointcloud_ingest.photos import FORMATS as PHOTO_FORMATS
@@ -30,8 +31,6 @@ from pointcloud_stage.store import sha256_of
 
 TAKEN = f"photos as {PHOTO_FORMATS}, or videos as {VIDEO_FORMATS}"
 RECOMMENDED_IMAGES = 20
-MAX_DECODERS = 4
-"""Photos decoded at once: each may take 4 bytes a pixel of memory, a HEIC 9 and a WebP 16 while they are converted."""
 
 
 def ingest(context: StageContext[IngestDocument]) -> Outcome:
@@ -86,19 +85,20 @@ def _keep_usable(opened: Opened, context: StageContext[IngestDocument]) -> Photo
     """Checks each photo and moves the usable ones to their places. Raises StageFailure when they are too few."""
     found = opened.photos
     verdicts: dict[Arrival, Checked | UnusableError] = {}
+    room = Room.of_container()
 
     def verdict(arrival: Arrival) -> Checked | UnusableError:
         try:
-            return check(arrival, context.document.limits)
+            return check(arrival, context.document.limits, room)
         except UnusableError as error:
             return error
 
-    for arrival, checked in in_parallel(verdict, found, workers=min(cpu_limit(), MAX_DECODERS)):
+    for arrival, checked in in_parallel(verdict, found, workers=cpu_limit()):
         verdicts[arrival] = checked
         context.progress.update("check", len(verdicts), len(found), "photos")
     usable = {arrival: checked for arrival in found if isinstance(checked := verdicts[arrival], Checked)}
     rejected = [*opened.rejected, *(_left_out(a, str(verdicts[a])) for a in found if a not in usable)]
-    placing = _Placing(context, opened.masks)
+    placing = _Placing(context, opened.masks, room)
     for arrival, checked in usable.items():
         if (twin := placing.place(arrival, checked)) is not None:
             rejected.append(_left_out(arrival, f"is the same file as {twin}"))
@@ -117,11 +117,12 @@ def _left_out(arrival: Arrival, reason: str) -> Rejected:
 class _Placing:
     """Moves usable photos to their places in the stage's folder, with their masks."""
 
-    def __init__(self, context: StageContext[IngestDocument], masks: Masks) -> None:
+    def __init__(self, context: StageContext[IngestDocument], masks: Masks, room: Room) -> None:
         self.photos: list[Photo] = []
         self._folder = context.scratch / "photos"
         self._limits = context.document.limits
         self._masks = masks
+        self._room = room
         self._names = Names()
         self._first: dict[str, Arrival] = {}
 
@@ -158,7 +159,7 @@ class _Placing:
         path = f"masks/{name}.png"
         file = self._folder / path
         try:
-            write_mask(mask, checked, file, self._limits)
+            write_mask(mask, checked, file, self._limits, self._room)
         except UnusableError as error:
             self._masks.unused.append(f"{mask.name} {error}")
             return None

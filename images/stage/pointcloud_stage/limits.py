@@ -24,6 +24,16 @@ def memory_limit(cgroup: Path = CGROUP) -> int | None:
     return None
 
 
+def available_memory() -> int:
+    """Bytes that the process may use: the container's limit, or the machine's memory where there is none."""
+    return memory_limit() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def gib(size: int) -> str:
+    """Bytes as a quantity for the spec, rounded up: `1.5Gi`."""
+    return f"{-(-size * 10 // 2**30) / 10:.1f}Gi"
+
+
 def oom_kills(cgroup: Path = CGROUP) -> int | None:
     """How many processes of the container the kernel has killed for memory so far; None when it does not say."""
     for name in ("memory.events", "memory/memory.oom_control"):

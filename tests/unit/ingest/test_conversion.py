@@ -11,6 +11,7 @@ from PIL.ExifTags import IFD, Base
 from pointcloud_api.stages import IngestLimits
 from pointcloud_ingest.arrivals import Arrival, UnusableError
 from pointcloud_ingest.exif import kept_of
+from pointcloud_ingest.memory import Room
 from pointcloud_ingest.photos import Checked, check
 from tests.fixtures.pictures import deep, encoded, picture, tags, warm
 
@@ -19,7 +20,7 @@ def checked(tmp_path: Path, data: bytes, name: str = "file.jpg") -> tuple[Checke
     """The verdict, and the file as COLMAP reads it afterwards."""
     file = tmp_path / name
     file.write_bytes(data)
-    verdict = check(Arrival(name, file), IngestLimits())
+    verdict = check(Arrival(name, file), IngestLimits(), Room(1 << 30))
     assert [left.name for left in tmp_path.iterdir()] == [name]
     bitmap = pycolmap.Bitmap.read(file, as_rgb=True)
     assert bitmap is not None

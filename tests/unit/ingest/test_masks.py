@@ -9,6 +9,7 @@ from PIL import Image
 from pointcloud_api.stages import IngestLimits
 from pointcloud_ingest.arrivals import Arrival, UnusableError
 from pointcloud_ingest.masks import may_be_mask, sort_out, write_mask
+from pointcloud_ingest.memory import Room
 from pointcloud_ingest.photos import Checked
 
 
@@ -69,7 +70,13 @@ def test_what_is_no_png_below_masks_is_no_mask(name: str) -> None:
 
 def write(tmp_path: Path, mask: Image.Image, photo: Checked) -> Image.Image:
     mask.save(tmp_path / "mask.png")
-    write_mask(Arrival("masks/a.png", tmp_path / "mask.png"), photo, tmp_path / "to" / "a.jpg.png", IngestLimits())
+    write_mask(
+        Arrival("masks/a.png", tmp_path / "mask.png"),
+        photo,
+        tmp_path / "to" / "a.jpg.png",
+        IngestLimits(),
+        Room(1 << 30),
+    )
     with Image.open(tmp_path / "to" / "a.jpg.png") as stored:
         assert stored.mode == "L"
         return stored.copy()
@@ -111,4 +118,6 @@ def test_a_mask_of_another_shape_or_without_white_is_not_used(tmp_path: Path, ma
 def test_a_mask_that_is_no_picture_is_not_used(tmp_path: Path) -> None:
     (tmp_path / "mask.png").write_bytes(b"no picture")
     with pytest.raises(UnusableError, match="not a PNG"):
-        write_mask(Arrival("masks/a.png", tmp_path / "mask.png"), PHOTO, tmp_path / "a.png", IngestLimits())
+        write_mask(
+            Arrival("masks/a.png", tmp_path / "mask.png"), PHOTO, tmp_path / "a.png", IngestLimits(), Room(1 << 30)
+        )

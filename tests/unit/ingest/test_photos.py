@@ -7,9 +7,10 @@ from PIL import Image
 from pointcloud_api.stages import IngestLimits
 from pointcloud_ingest.arrivals import Arrival, UnusableError
 from pointcloud_ingest.kinds import Kind
+from pointcloud_ingest.memory import Room
 from pointcloud_ingest.photos import SUFFIX, Checked, check
 
-LIMITS = IngestLimits()
+LIMITS, ROOM = IngestLimits(), Room(1 << 30)
 
 
 def encoded(kind: str, size: tuple[int, int] = (64, 48)) -> bytes:
@@ -26,7 +27,7 @@ def arrival(tmp_path: Path, data: bytes, name: str = "a.jpg") -> Arrival:
 
 def complaint(photo: Arrival, limits: IngestLimits = LIMITS) -> str:
     with pytest.raises(UnusableError) as caught:
-        check(photo, limits)
+        check(photo, limits, ROOM)
     return str(caught.value)
 
 
@@ -34,7 +35,7 @@ def complaint(photo: Arrival, limits: IngestLimits = LIMITS) -> str:
 def test_every_supported_format_is_told_by_content_and_measured(tmp_path: Path, kind: str) -> None:
     photo = arrival(tmp_path, encoded(kind), "no-suffix")
     assert photo.kind is Kind.IMAGE
-    checked = check(photo, LIMITS)
+    checked = check(photo, LIMITS, ROOM)
     assert checked == Checked(kind, 64, 48)
 
 
@@ -48,7 +49,7 @@ def test_a_photo_that_is_cut_off_is_unusable(tmp_path: Path, kind: str, kept: fl
 def test_a_progressive_jpeg_that_is_cut_off_is_unusable(tmp_path: Path) -> None:
     out = io.BytesIO()
     Image.effect_noise((640, 480), 50).save(out, "JPEG", progressive=True)
-    assert check(arrival(tmp_path, out.getvalue()), LIMITS) == Checked("JPEG", 640, 480)
+    assert check(arrival(tmp_path, out.getvalue()), LIMITS, ROOM) == Checked("JPEG", 640, 480)
     assert "cut off" in complaint(arrival(tmp_path, out.getvalue()[:-2000]))
 
 
