@@ -295,8 +295,8 @@ class ReconstructionSpec(ApiModel):
     and less tolerant of wrong matches."""
     density: Density = Density.AUTO
     """sparse gives the points by which the photos were placed, dense a point for nearly every pixel that several photos
-    show, which takes many times as long and a GPU; auto is dense where that can be had, and says in a warning where
-    not."""
+    show, which takes many times as long without a GPU; auto is dense. Photos of which no dense cloud comes give the
+    sparse one and a warning."""
     min_registered_percent: Annotated[int, Field(ge=0, le=100)] = 90
     """The condition PartialReconstruction is true when fewer of the usable photos than this are registered. The job
     completes all the same, and a change of this runs no stage again that has succeeded."""

@@ -176,6 +176,9 @@ class ConvertDocument(_Document):
     upstream: str
     """Key of the reconstruct stage whose points to use."""
     settings: ConvertSettings
+    address: str | None = None
+    """Where the page will be, with a trailing slash: told to those that show a picture of what a link leads to. In no
+    key, as it changes nothing that is shown."""
 
 
 StageDocument = Annotated[IngestDocument | ReconstructDocument | ConvertDocument, Field(discriminator="stage")]
@@ -288,6 +291,7 @@ class Reason(StrEnum):
     SOURCE_NOT_FOUND = "SourceNotFound"
     NO_OVERLAP = "NoOverlap"
     TOO_FEW_POINTS = "TooFewPoints"
+    UNREADABLE_POINTS = "UnreadablePoints"
     UPSTREAM_MISSING = "UpstreamMissing"
     """What the stage before left in the store is gone: the operator runs that stage again."""
     STORE_UNAVAILABLE = "StoreUnavailable"

@@ -216,7 +216,8 @@ def _document(job: PointcloudJob, stage: PlannedStage, *, attempt: int, config: 
                 device=resolved_device(job, config).value,
             )
         case ConvertSettings():
-            return ConvertDocument(**common, upstream=stage.upstream)
+            page = f"{config.external_url}/potree/{job.metadata.namespace}/{job.metadata.name}/{stage.key}/"
+            return ConvertDocument(**common, upstream=stage.upstream, address=page)
         case _:
             assert_never(stage.settings)
 

@@ -45,13 +45,17 @@ def answer(
     stage, earlier = record.name, record.earlier_attempts
     if reason is Reason.OUT_OF_MEMORY:
         growth = memory_growth(job, stage, config, earlier)
-        told, failed = pod.memory_limit, diagnosis.out_of_memory
+        told = pod.memory_limit
     else:
         growth = scratch_growth(stage, config, earlier)
-        told, failed = pod.scratch_size, diagnosis.out_of_scratch
+        told = pod.scratch_size
     had = amount(told or 0)
     cap = growth.cap if growth else amount(config.stages.of(stage).max_memory)
     if growth and had and (grown := growth.after(had)):
         return Raise(reason, quantity(had), quantity(grown.now))
     tried = listed([*(growth.tried if growth else ()), had]) if had else ()
-    return failed(stage, tried, quantity(max(cap, had)))
+    most = quantity(max(cap, had))
+    if reason is Reason.OUT_OF_MEMORY:
+        said = pod.termination.error.message if pod.termination.error else ""
+        return diagnosis.out_of_memory(stage, tried, most, said)
+    return diagnosis.out_of_scratch(stage, tried, most)

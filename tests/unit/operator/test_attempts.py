@@ -172,6 +172,13 @@ def test_at_the_cap_it_fails_with_what_was_tried_and_what_to_lower() -> None:
     assert world.step().status == settled
 
 
+def test_at_the_cap_it_fails_with_what_the_stage_said_of_it() -> None:
+    world, child = reconstructing({"stages": {"reconstruct": {"resources": {"limits": {"memory": "100Gi"}}}}})
+    child.end(world.now, exit_code=79, termination=said(Reason.OUT_OF_MEMORY))
+    world.step()
+    assert "100Gi at most. it went wrong" in failure(world)
+
+
 def test_what_a_user_asks_for_beyond_the_cap_is_given_once() -> None:
     spec = {"stages": {"reconstruct": {"resources": {"limits": {"memory": "100Gi"}}}}}
     world, child = reconstructing(spec)

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from pointcloud_api.names import StageName
 from pointcloud_api.resource import Disruption
 from pointcloud_api.stages import Reason
-from pointcloud_operator.model.diagnosis.cause import Again, Cause, Remedied
+from pointcloud_operator.model.diagnosis.cause import Again, Cause, Remedied, sentence
 
 DEADLINE: Final = Cause(
     reason="DeadlineExceeded",
@@ -73,9 +74,13 @@ def too_many_disruptions(stage: StageName, disruptions: Sequence[Disruption]) ->
     return DISRUPTED.said(stage=stage, count=len(disruptions), kinds=_listed(kinds))
 
 
-def out_of_memory(stage: StageName, tried: Sequence[str], cap: str) -> Remedied:
-    """The stage ran out of memory with the last of these limits, above which the install does not go by itself."""
-    return MEMORY_CAP.said(stage=stage, tried=_listed(tried) or "all that its node has", cap=cap)
+def out_of_memory(stage: StageName, tried: Sequence[str], cap: str, said: str = "") -> Remedied:
+    """The stage ran out of memory with the last of these limits, above which the install does not go by itself.
+
+    `said` is what the stage itself said of it, such as which photo is too large.
+    """
+    told = MEMORY_CAP.said(stage=stage, tried=_listed(tried) or "all that its node has", cap=cap)
+    return replace(told, message=f"{sentence(told.message)} {said}") if said else told
 
 
 def out_of_scratch(stage: StageName, tried: Sequence[str], cap: str) -> Remedied:

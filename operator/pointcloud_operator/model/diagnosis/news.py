@@ -71,11 +71,6 @@ NEWS: Final = (
     News("NotGeoreferenced", _WARNING, "the photos' GPS positions are no good for a scale; the Event says why"),
     News("NotUndistorted", _WARNING, "undistorted photos were asked for, and panoramas have none"),
     News(
-        "SparseWithoutGpu",
-        _WARNING,
-        "the cloud is sparse, because `spec.reconstruction.density` is `auto` and there was no GPU to compute depth on",
-    ),
-    News(
         "NotDensified",
         _WARNING,
         "a dense cloud was to be made, and none came of these photos; the cloud is sparse, and the Event says why",

@@ -93,6 +93,14 @@ TOO_FEW_POINTS: Final = Cause(
     remedy="Take more sharp, well-lit photos of a textured subject that overlap, and name them in spec.source",
     again=Again.WHEN_CHANGED,
 )
+UNREADABLE_POINTS: Final = Cause(
+    reason=Reason.UNREADABLE_POINTS,
+    seen="convert cannot read the `points.ply` that reconstruct left; the message says what is wrong with it",
+    message="The points of the reconstruction cannot be read",
+    remedy="Change spec.reconstruction, or create the PointcloudJob anew, so that they are made again; if they are "
+    "damaged again, report it with the log of reconstruct",
+    again=Again.WHEN_CHANGED,
+)
 UPSTREAM_MISSING: Final = Cause(
     reason=Reason.UPSTREAM_MISSING,
     seen="what the stage before left in the store is gone; the operator runs that stage again, at most twice",
@@ -167,6 +175,7 @@ CAUSES: Final = (
     SOURCE_NOT_FOUND,
     NO_OVERLAP,
     TOO_FEW_POINTS,
+    UNREADABLE_POINTS,
     UPSTREAM_MISSING,
     STORE_UNAVAILABLE,
     STORE_FULL,
