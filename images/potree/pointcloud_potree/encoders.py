@@ -1,112 +1,91 @@
-"""Writes octree.bin in either of Potree's two encodings."""
+"""Turns the points of nodes into the bytes of octree.bin, in either of Potree's two encodings."""
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Protocol
 
 import brotli
 import numpy as np
 import numpy.typing as npt
 
+from pointcloud_api.resource import Encoding
 from pointcloud_potree import kernels
-from pointcloud_potree.grid import Grid, Positions
-from pointcloud_potree.nodes import Nodes
+from pointcloud_potree.points import PointAttribute
+from pointcloud_potree.rows import Points, RowLayout, Rows
 
-# What PotreeConverter uses; higher settings cost much time for a few per cent.
-BROTLI_QUALITY: Final = 6
-BATCH_POINTS: Final = 1 << 19
+BROTLI_QUALITY: Final = 2
+"""PotreeConverter's 6 makes nodes 1 to 4 % smaller and takes four times as long: `python -m tools.bench.potree`."""
 
-Colours = npt.NDArray[np.uint8]
-ByteSizes = npt.NDArray[np.uint64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Content:
-    """What octree.bin is made of.
-
-    Attributes:
-        grid: The quanta that positions are stored in.
-        positions: float64 (N, 3), finite.
-        colours: uint8 (N, 3).
-        nodes: The octree.
-        rows: uint32 (N,), rows of positions and colours in the nodes' order.
-    """
-
-    grid: Grid
-    positions: Positions
-    colours: Colours
-    nodes: Nodes
-    rows: npt.NDArray[np.uint32]
+Picks = npt.NDArray[np.uint32]
+Counts = npt.NDArray[np.int64]
 
 
-def write_uncompressed(content: Content, path: Path, advance: Callable[[int], None]) -> ByteSizes:
-    """Write the points as they are, Potree's DEFAULT; return the bytes of each node.
+class Encoded(NamedTuple):
+    """The bytes of nodes that follow one another, and how many each takes: int64 (M,)."""
 
-    Args:
-        content: What to write.
-        path: Of octree.bin.
-        advance: Called with the number of points written so far.
-    """
-    grid, rows = content.grid, content.rows
-    offset = np.array(grid.offset)
-    buffer = np.empty((min(BATCH_POINTS, len(rows)), kernels.POINT_BYTES), np.uint8)
-    with path.open("wb") as file:
-        for start in range(0, len(rows), BATCH_POINTS):
-            batch = rows[start : start + BATCH_POINTS]
-            out = buffer[: len(batch)]
-            kernels.encode_uncompressed(content.positions, content.colours, batch, offset, grid.scale, out)
-            file.write(out.data)
-            advance(start + len(batch))
-    return content.nodes.num_points.astype(np.uint64) * np.uint64(kernels.POINT_BYTES)
+    data: Sequence[bytes | memoryview]
+    sizes: Counts
 
 
-def write_brotli(content: Content, path: Path, advance: Callable[[int], None], *, threads: int) -> ByteSizes:
-    """Write one Brotli stream a node; return the bytes of each node.
+class Encoder(Protocol):
+    """Encodes nodes. Several threads may use it at once."""
 
-    Args:
-        content: What to write.
-        path: Of octree.bin.
-        advance: Called with the number of points written so far.
-        threads: How many nodes to compress at a time.
-    """
-    nodes = content.nodes
-    sizes = np.zeros(len(nodes), np.uint64)
-    done = 0
-    with path.open("wb") as file, ThreadPoolExecutor(threads) as pool:
-        for node, stream in _in_order(pool, content, ahead=4 * threads):
-            file.write(stream)
-            sizes[node] = len(stream)
-            done += int(nodes.num_points[node])
-            advance(done)
-    return sizes
+    def __call__(self, points: Points, picks: Picks, counts: Counts) -> Encoded:
+        """Encode nodes.
+
+        Args:
+            points: N of them.
+            picks: uint32 (K,), which of them are the nodes' points, node by node, in Morton order within each.
+            counts: int64 (M,), how many points each node has, at least one; they add up to K.
+        """
 
 
-def _in_order(pool: ThreadPoolExecutor, content: Content, *, ahead: int) -> Iterator[tuple[int, bytes]]:
-    """Compress the nodes that store points, at most `ahead` of them before they are asked for."""
-    running: deque[tuple[int, Future[bytes]]] = deque()
-    for node in map(int, np.flatnonzero(content.nodes.num_points)):
-        running.append((node, pool.submit(_compress, content, node)))
-        if len(running) > ahead:
-            first, future = running.popleft()
-            yield first, future.result()
-    while running:
-        first, future = running.popleft()
-        yield first, future.result()
+def encoder(encoding: Encoding, layout: RowLayout) -> Encoder:
+    """The encoder of an encoding."""
+    return _Uncompressed(layout) if encoding is Encoding.UNCOMPRESSED else _Brotli(layout)
 
 
-def _compress(content: Content, node: int) -> bytes:
-    """One node's points as a Brotli stream."""
-    start, count = int(content.nodes.first_point[node]), int(content.nodes.num_points[node])
-    arranged = np.empty(3 * count, "<u8")
-    kernels.arrange_for_brotli(
-        content.positions,
-        content.colours,
-        content.rows[start : start + count],
-        np.array(content.grid.offset),
-        content.grid.scale,
-        arranged,
-    )
-    return bytes(brotli.compress(arranged.tobytes(), quality=BROTLI_QUALITY))
+class _Uncompressed:
+    """Potree's DEFAULT: the points as they are, one after the other."""
+
+    def __init__(self, layout: RowLayout) -> None:
+        self._bits = layout.grid.bits
+        self._record = 12 + layout.attribute_bytes
+
+    def __call__(self, points: Points, picks: Picks, counts: Counts) -> Encoded:
+        out = np.empty((len(picks), self._record), np.uint8)
+        kernels.encode_uncompressed(points.places, points.rows, picks, self._bits, out)
+        return Encoded([out.reshape(-1).data], counts * self._record)
+
+
+class _Brotli:
+    """Potree's BROTLI: one stream a node, of the positions of all its points, then of each attribute of all."""
+
+    def __init__(self, layout: RowLayout) -> None:
+        self._layout = layout
+
+    def __call__(self, points: Points, picks: Picks, counts: Counts) -> Encoded:
+        ends = np.cumsum(counts)
+        parts = [picks[end - count : end] for count, end in zip(counts, ends, strict=True)]
+        data = [self._stream(points.rows, part) for part in parts]
+        return Encoded(data, np.array([len(stream) for stream in data], np.int64))
+
+    def _stream(self, rows: Rows, picks: Picks) -> bytes:
+        positions = np.empty((len(picks), 2), np.uint64)
+        kernels.arrange_positions(rows, picks, self._layout.grid.bits, positions)
+        parts = [positions.tobytes()]
+        columns = rows.view(np.uint8).reshape(len(rows), -1)
+        at = self._layout.first_byte
+        for attribute in self._layout.attributes:
+            parts.append(_arranged(columns, picks, at, attribute))
+            at += attribute.size
+        return bytes(brotli.compress(b"".join(parts), quality=BROTLI_QUALITY))
+
+
+def _arranged(columns: npt.NDArray[np.uint8], picks: Picks, at: int, attribute: PointAttribute) -> bytes:
+    if attribute.name == "rgb":
+        codes = np.empty(len(picks), np.uint64)
+        kernels.arrange_colours(columns, picks, at, codes)
+        return codes.tobytes()
+    plain = np.empty((len(picks), attribute.size), np.uint8)
+    kernels.arrange_bytes(columns, picks, at, plain)
+    return plain.tobytes()

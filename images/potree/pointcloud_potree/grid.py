@@ -11,16 +11,15 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from pointcloud_potree.kernels import MAX_LEVELS
+
 # A cell of the deepest nodes that anyone looks at is far coarser than 2^-18 of the scene, and each further
 # bit costs three bits a point that Brotli cannot take away, because the low bits are noise.
 CORE_BITS: Final = 18
 # Positions are int32 in the file, and not negative.
 MAX_BITS: Final = 30
-# Three axes of 21 bits are what a 64-bit sort key holds.
-MAX_LEVELS: Final = 21
 # The core of a scene, without the few far-off points that every reconstruction has.
 CORE_QUANTILES: Final = (0.01, 0.99)
-CORE_SAMPLE: Final = 200_000
 # Shorter sides than this are one place: dividing them into quanta would underflow.
 MIN_EXTENT: Final = 1e-200
 
@@ -53,25 +52,22 @@ class Grid:
 
     @property
     def levels(self) -> int:
-        """How often the octree may halve the cube."""
+        """How often the octree may halve the cube: the levels of a key."""
         return min(self.bits, MAX_LEVELS)
 
-    @property
-    def top(self) -> int:
-        """The largest coordinate, in quanta."""
-        return (1 << self.bits) - 1
 
-
-def fit_grid(positions: Positions) -> Grid:
-    """Lay the cube around every point, as fine as the core of the scene deserves.
+def fit_grid(low: Positions, high: Positions, sample: Positions, *, scale: float | None = None) -> Grid:
+    """Lay the cube around every point, as fine as the core of the scene deserves or as is asked.
 
     Args:
-        positions: (N, 3), finite, N > 0.
+        low: (3,), the least coordinates of all points.
+        high: (3,), the greatest.
+        sample: (N, 3), N > 0, some of the points.
+        scale: The side of a quantum; by default 2^-18 of the core's longest side.
 
     Raises:
-        UnusableCloudError: The extent does not fit a float64.
+        UnusableCloudError: The extent does not fit a float64, or is more than 2^30 quanta of the given scale.
     """
-    low, high = positions.min(axis=0), positions.max(axis=0)
     with np.errstate(over="ignore"):
         extent = float((high - low).max())
     if not math.isfinite(extent):
@@ -82,14 +78,28 @@ def fit_grid(positions: Positions) -> Grid:
         raise UnusableCloudError(msg)
     if extent < MIN_EXTENT:
         extent = 1.0
-    finer = round(math.log2(extent / _core_extent(positions, fallback=extent)))
+    offset = (float(low[0]), float(low[1]), float(low[2]))
+    if scale is not None:
+        return Grid(offset=offset, scale=scale, bits=_bits_for(extent, scale))
+    finer = round(math.log2(extent / _core_extent(sample, fallback=extent)))
     bits = min(CORE_BITS + max(finer, 0), MAX_BITS)
-    return Grid(offset=(float(low[0]), float(low[1]), float(low[2])), scale=extent / ((1 << bits) - 1), bits=bits)
+    return Grid(offset=offset, scale=extent / ((1 << bits) - 1), bits=bits)
 
 
-def _core_extent(positions: Positions, *, fallback: float) -> float:
-    """The longest side of the middle 98 % of an evenly spaced sample; never zero."""
-    sample = positions[:: max(1, len(positions) // CORE_SAMPLE)]
+def _bits_for(extent: float, scale: float) -> int:
+    """The least number of bits that hold every coordinate at this scale."""
+    quanta = extent / scale
+    if not quanta < (1 << MAX_BITS) - 1:
+        msg = (
+            f"the points span {extent:.6g}, which at a scale of {scale:.3g} is more than the 2^{MAX_BITS} steps that "
+            f"a coordinate may have: ask for a scale of at least {extent / 2**MAX_BITS:.1g}, or remove the outliers"
+        )
+        raise UnusableCloudError(msg)
+    return max(1, math.ceil(math.log2(round(quanta) + 1)))
+
+
+def _core_extent(sample: Positions, *, fallback: float) -> float:
+    """The longest side of the middle 98 %; never zero."""
     low, high = np.quantile(sample, CORE_QUANTILES, axis=0)
     core = float((high - low).max())
     return core if MIN_EXTENT < core <= fallback else fallback

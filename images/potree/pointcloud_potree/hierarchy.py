@@ -34,15 +34,8 @@ class NodeType(IntEnum):
     PROXY = 2
 
 
-def hierarchy_chunks(
-    nodes: Nodes, byte_offset: npt.NDArray[np.uint64], byte_size: npt.NDArray[np.uint64]
-) -> list[npt.NDArray[np.void]]:
+def hierarchy_chunks(nodes: Nodes) -> list[npt.NDArray[np.void]]:
     """Lay out the records of all nodes.
-
-    Args:
-        nodes: The octree.
-        byte_offset: uint64 (M,), where each node's points start in octree.bin.
-        byte_size: uint64 (M,), how many bytes they take; 0 for a node without points.
 
     Returns:
         The chunks in file order, each a structured array of `RECORD`; the first is the root's.
@@ -57,8 +50,8 @@ def hierarchy_chunks(
         records["type"] = np.where(nodes.child_mask[members] == 0, NodeType.LEAF, NodeType.INNER)
         records["child_mask"] = nodes.child_mask[members]
         records["num_points"] = nodes.num_points[members]
-        records["byte_offset"] = byte_offset[members]
-        records["byte_size"] = byte_size[members]
+        records["byte_offset"] = nodes.byte_offset[members]
+        records["byte_size"] = nodes.byte_size[members]
         continued = (nodes.level[members] == nodes.level[root] + STEP_SIZE) & (nodes.child_mask[members] != 0)
         proxies += [(len(chunks), int(record)) for record in np.flatnonzero(continued)]
         waiting.extend(int(node) for node in members[continued])

@@ -1,10 +1,13 @@
 """The loops over all points, compiled by numba.
 
-Everything here gives the same bytes whatever the number of threads: work is cut into blocks that depend on
-the input alone, and no block reads what another writes.
+None of them starts threads: they let go of Python's lock, and whoever calls them runs several at once.
 
-A *key* is a point's Morton code: three bits a level, the most significant level first, in Potree's order of
+A *row* is a point on its way to the octree: uint64 words, the first its *key*, then for a grid of more than
+`MAX_LEVELS` bits its *rest*, then its attributes' bytes as octree.bin has them, filled up with zeros.
+
+A key is a point's Morton code: three bits a level, the most significant level first, in Potree's order of
 children, ``4 * x + 2 * y + z``. So the points of any octree node are a contiguous run of the sorted keys.
+The rest is the Morton code of the bits that the key has no room for.
 """
 
 from collections.abc import Callable
@@ -15,15 +18,13 @@ import numpy as np
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-RADIX_BITS: Final = 11
-RADIX_BLOCKS: Final = 16
-SAMPLE_BLOCKS: Final = 64
-POINT_BYTES: Final = 18  # int32 x 3 + uint16 x 3
-
-_DIGITS: Final = 1 << RADIX_BITS
+MAX_LEVELS: Final = 21
+"""Of a key: three axes of 21 bits are what 64 bits hold."""
+_RADIX_BITS: Final = 15
+"""Of a key's digits at most: a pass more costs more than the counts of so many values, of as many points and more."""
 
 
-def _compiled(**options: Any) -> Callable[[Function], Function]:
+def compiled(**options: Any) -> Callable[[Function], Function]:
     """numba.njit, with its result typed as the function it compiles."""
 
     def decorate(function: Function) -> Function:
@@ -32,8 +33,8 @@ def _compiled(**options: Any) -> Callable[[Function], Function]:
     return decorate
 
 
-@_compiled(inline="always")
-def _spread(value: Any) -> Any:
+@compiled(inline="always")
+def spread(value: Any) -> Any:
     """Move bit i of a number below 2^21 to bit 3 i."""
     v = np.uint64(value)
     v = (v | (v << np.uint64(32))) & np.uint64(0x001F00000000FFFF)
@@ -43,9 +44,9 @@ def _spread(value: Any) -> Any:
     return (v | (v << np.uint64(2))) & np.uint64(0x1249249249249249)
 
 
-@_compiled(inline="always")
-def _compact(value: Any) -> Any:
-    """Undo `_spread`, ignoring the bits between."""
+@compiled(inline="always")
+def compact(value: Any) -> Any:
+    """Undo `spread`, ignoring the bits between."""
     v = np.uint64(value) & np.uint64(0x1249249249249249)
     v = (v | (v >> np.uint64(2))) & np.uint64(0x10C30C30C30C30C3)
     v = (v | (v >> np.uint64(4))) & np.uint64(0x100F00F00F00F00F)
@@ -54,173 +55,293 @@ def _compact(value: Any) -> Any:
     return (v | (v >> np.uint64(32))) & np.uint64(0x00000000001FFFFF)
 
 
-@_compiled(inline="always")
-def _quantum(coordinate: float, offset: float, scale: float) -> Any:
-    """The nearest quantum. A division, so that it rounds exactly as in NumPy."""
-    return np.uint64(np.rint((coordinate - offset) / scale))
+@compiled(inline="always")
+def _mirrored(code: Any) -> Any:
+    """A Morton code with x and z changed about: Potree's encoding has x at bit 0, its order of children z."""
+    x, y, z = np.uint64(0x4924924924924924), np.uint64(0x2492492492492492), np.uint64(0x1249249249249249)
+    return ((code & x) >> np.uint64(2)) | (code & y) | ((code & z) << np.uint64(2))
 
 
-@_compiled(parallel=True)
-def morton_keys(positions: Any, offset: Any, scale: float, coarser: int, keys: Any) -> None:
-    """Write the key of each position.
+@compiled(nogil=True)
+def place(rows: Any, scales: Any, offsets: Any, positions: Any) -> None:
+    """Work out where points are that begin with three little-endian int32.
+
+    Args:
+        rows: uint8 (N, record), at least 12 bytes each.
+        scales: float64 (3,), by which the integers are multiplied.
+        offsets: float64 (3,), added then.
+        positions: float64 (N, 3), written.
+    """
+    for i in range(rows.shape[0]):
+        for axis in range(3):
+            word = np.uint32(0)
+            for byte in range(4):
+                word |= np.uint32(rows[i, 4 * axis + byte]) << np.uint32(8 * byte)
+            positions[i, axis] = np.int32(word) * scales[axis] + offsets[axis]
+
+
+@compiled(nogil=True)
+def measure(positions: Any, low: Any, high: Any) -> int:
+    """Widen the bounds to the positions that are finite numbers, and return how many are.
 
     Args:
         positions: float64 (N, 3).
+        low: float64 (3,), changed.
+        high: float64 (3,), changed.
+    """
+    finite = 0
+    low_x, low_y, low_z = low
+    high_x, high_y, high_z = high
+    for i in range(positions.shape[0]):
+        x, y, z = positions[i, 0], positions[i, 1], positions[i, 2]
+        if np.isfinite(x) and np.isfinite(y) and np.isfinite(z):
+            finite += 1
+            low_x, low_y, low_z = min(low_x, x), min(low_y, y), min(low_z, z)
+            high_x, high_y, high_z = max(high_x, x), max(high_y, y), max(high_z, z)
+    low[0], low[1], low[2] = low_x, low_y, low_z
+    high[0], high[1], high[2] = high_x, high_y, high_z
+    return finite
+
+
+@compiled(nogil=True)
+def quantise(positions: Any, offset: Any, scale: float, bits: int, rows: Any) -> None:
+    """Write each position's key, and its rest if the grid has one.
+
+    Args:
+        positions: float64 (N, 3), finite.
         offset: float64 (3,), see `grid.Grid`.
         scale: See `grid.Grid`.
-        coarser: How many of a coordinate's low bits the keys leave out.
-        keys: uint64 (N,), written.
+        bits: See `grid.Grid`.
+        rows: uint64 (N, words), its first one or two columns written.
     """
-    for i in numba.prange(positions.shape[0]):
+    finer = np.uint64(max(0, bits - MAX_LEVELS))
+    below = (np.uint64(1) << finer) - np.uint64(1)
+    # A file that changes while it is read must not lead outside of the grid.
+    top = 2.0**bits - 1
+    for i in range(positions.shape[0]):
         key = np.uint64(0)
+        rest = np.uint64(0)
         for axis in range(3):
-            quantum = _quantum(positions[i, axis], offset[axis], scale)
-            key |= _spread(quantum >> np.uint64(coarser)) << np.uint64(2 - axis)
-        keys[i] = key
+            # A division, so that it rounds exactly as in NumPy.
+            nearest = np.rint((positions[i, axis] - offset[axis]) / scale)
+            quantum = np.uint64(np.int64(min(max(nearest, 0.0), top)))
+            key |= spread(quantum >> finer) << np.uint64(2 - axis)
+            if finer > 0:
+                rest |= spread(quantum & below) << np.uint64(2 - axis)
+        rows[i, 0] = key
+        if finer > 0:
+            rows[i, 1] = rest
 
 
-@_compiled(parallel=True)
-def radix_pass(keys: Any, rows: Any, shift: int, sorted_keys: Any, sorted_rows: Any) -> None:
-    """Sort (key, row) pairs stably by the `RADIX_BITS` bits of the key above `shift`.
+@compiled(nogil=True)
+def copy_columns(source: Any, target: Any, at: int) -> None:
+    """Copy bytes: uint8 (N, k) into columns `at` to `at + k` of uint8 (N, m)."""
+    width = source.shape[1]
+    for i in range(source.shape[0]):
+        for column in range(width):
+            target[i, at + column] = source[i, column]
+
+
+@compiled(nogil=True)
+def locate(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
+    rows: Any, first: Any, table: Any, shift: int, chunks: Any, counts: Any
+) -> None:
+    """Tell each row's chunk and count the rows of each.
 
     Args:
-        keys: uint64 (N,).
-        rows: uint32 (N,).
-        shift: The lowest bit to sort by.
-        sorted_keys: uint64 (N,), written.
-        sorted_rows: uint32 (N,), written.
+        rows: uint64 (N, words).
+        first: uint64 (C,), the lowest key of each chunk, ascending from 0.
+        table: int32 (2^k + 1,), for each value of a key's high bits the last chunk that begins at or before it.
+        shift: How many low bits of a key the table leaves out.
+        chunks: uint32 (N,), written.
+        counts: int64 (C,), increased.
     """
-    count = keys.shape[0]
     by = np.uint64(shift)
-    mask = np.uint64(_DIGITS - 1)
-    starts = np.zeros((RADIX_BLOCKS, _DIGITS), np.int64)
-    for block in numba.prange(RADIX_BLOCKS):
-        for i in range(count * block // RADIX_BLOCKS, count * (block + 1) // RADIX_BLOCKS):
-            starts[block, (keys[i] >> by) & mask] += 1
-    total = 0
-    for digit in range(_DIGITS):
-        for block in range(RADIX_BLOCKS):
-            here = starts[block, digit]
-            starts[block, digit] = total
-            total += here
-    for block in numba.prange(RADIX_BLOCKS):
-        for i in range(count * block // RADIX_BLOCKS, count * (block + 1) // RADIX_BLOCKS):
-            digit = (keys[i] >> by) & mask
-            to = starts[block, digit]
-            starts[block, digit] = to + 1
-            sorted_keys[to] = keys[i]
-            sorted_rows[to] = rows[i]
+    for i in range(rows.shape[0]):
+        key = rows[i, 0]
+        entry = np.int64(key >> by)
+        low, high = np.int64(table[entry]), np.int64(table[entry + 1])
+        while low < high:
+            middle = (low + high + 1) >> 1
+            if first[middle] <= key:
+                low = middle
+            else:
+                high = middle - 1
+        chunks[i] = low
+        counts[low] += 1
 
 
-@_compiled(inline="always")
-def _off_centre(key: Any, cell_bits: int) -> float:
-    """A point's squared distance from the centre of its cell of 2^cell_bits key units a side, in half units."""
-    side = np.int64(1) << cell_bits
-    total = 0.0
-    for axis in range(3):
-        inside = np.int64(_compact(key >> np.uint64(axis))) & (side - 1)
-        distance = float(2 * inside - side + 1)
-        total += distance * distance
-    return total
-
-
-@_compiled(parallel=True)
-def sample_level(keys: Any, key_levels: int, cell_level: int, level: int, stored: Any) -> None:
-    """Lift points from their leaves into the inner nodes of one level, whose coarser levels are done.
-
-    A cell that a coarser level already stands a point in, or that lies in a leaf, is passed over; of any
-    other the point nearest to its centre is lifted, which spaces points more evenly than a random choice.
+@compiled(nogil=True)
+def scatter(rows: Any, chunks: Any, starts: Any, target: Any) -> None:
+    """Bring rows to their chunks, in their order.
 
     Args:
-        keys: uint64 (N,), sorted.
-        key_levels: How many levels a key has.
-        cell_level: The level of the octree's cells of which each shows one point.
-        level: The level of the inner nodes.
-        stored: uint8 (N,), the level that stores each point, changed where a point is lifted.
+        rows: uint64 (N, words).
+        chunks: uint32 (N,), of each row.
+        starts: int64 (C,), where each chunk's next row goes; changed.
+        target: uint64 (M, words), written.
     """
-    count = keys.shape[0]
-    cell_bits = key_levels - cell_level
-    below = np.uint64(3 * cell_bits)
-    for block in numba.prange(SAMPLE_BLOCKS):
-        i = count * block // SAMPLE_BLOCKS
-        end = count * (block + 1) // SAMPLE_BLOCKS
-        # A cell belongs to the block in which it begins.
-        while 0 < i < end and keys[i] >> below == keys[i - 1] >> below:
-            i += 1
-        while i < end:
-            cell = keys[i] >> below
-            taken = False
-            nearest = i
-            least = np.inf
-            while i < count and keys[i] >> below == cell:
-                taken = taken or stored[i] <= level
-                if not taken:
-                    distance = _off_centre(keys[i], cell_bits)
-                    if distance < least:
-                        least, nearest = distance, i
-                i += 1
-            if not taken:
-                stored[nearest] = level
+    words = rows.shape[1]
+    for i in range(rows.shape[0]):
+        chunk = chunks[i]
+        to = starts[chunk]
+        starts[chunk] = to + 1
+        for word in range(words):
+            target[to, word] = rows[i, word]
 
 
-@_compiled(parallel=True)
-def encode_uncompressed(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
-    positions: Any, colours: Any, rows: Any, offset: Any, scale: float, out: Any
-) -> None:
-    """Write points as Potree's DEFAULT encoding has them: int32 x, y, z and uint16 r, g, b, interleaved.
+@compiled(nogil=True)
+def sort_by_key(rows: Any, bits: int) -> Any:
+    """Sort by the lowest bits of the key; rows of equal keys stay in their order.
 
     Args:
-        positions: float64 (M, 3).
-        colours: uint8 (M, 3).
-        rows: uint32 (N,), the rows to write.
-        offset: float64 (3,), see `grid.Grid`.
-        scale: See `grid.Grid`.
-        out: uint8 (N, POINT_BYTES), written.
-    """
-    for i in numba.prange(rows.shape[0]):
-        row = rows[i]
-        for axis in range(3):
-            quantum = _quantum(positions[row, axis], offset[axis], scale)
-            for byte in range(4):
-                out[i, 4 * axis + byte] = (quantum >> np.uint64(8 * byte)) & np.uint64(0xFF)
-            # Colours are 16 bits wide in the file; the viewers divide by 256 what is more than a byte.
-            out[i, 12 + 2 * axis] = 0
-            out[i, 13 + 2 * axis] = colours[row, axis]
+        rows: uint64 (N, words); the keys' higher bits are all the same.
+        bits: How many to sort by.
 
-
-@_compiled(nogil=True)
-def arrange_for_brotli(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
-    positions: Any, colours: Any, rows: Any, offset: Any, scale: float, out: Any
-) -> None:
-    """Write one node's points as Potree's BROTLI encoding has them before compression.
-
-    First two uint64 a point for the position, the Morton codes of the coordinates' high and low 16 bits,
-    then one uint64 a point for the Morton code of its 16-bit colour; here x and red are at bit 0.
-
-    Args:
-        positions: float64 (M, 3).
-        colours: uint8 (M, 3).
-        rows: uint32 (N,), the rows to write, in Morton order.
-        offset: float64 (3,), see `grid.Grid`.
-        scale: See `grid.Grid`.
-        out: uint64 (3 N,), written.
+    Returns:
+        The keys in order, uint64 (N,), and the rows that they are of, uint32 (N,).
     """
     count = rows.shape[0]
+    widest = 8
+    while widest < _RADIX_BITS and 2 << widest <= count:
+        widest += 1
+    passes = max(1, (bits + widest - 1) // widest)
+    width = (bits + passes - 1) // passes
+    mask = (np.uint64(1) << np.uint64(width)) - np.uint64(1)
+    starts = np.zeros((passes, 1 << width), np.int64)
+    keys, order = np.empty(count, np.uint64), np.empty(count, np.uint32)
     for i in range(count):
-        row = rows[i]
-        high, low, colour = np.uint64(0), np.uint64(0), np.uint64(0)
+        key = rows[i, 0]
+        keys[i], order[i] = key, i
+        for digit in range(passes):
+            starts[digit, (key >> np.uint64(digit * width)) & mask] += 1
+    spare_keys, spare_order = np.empty_like(keys), np.empty_like(order)
+    for digit in range(passes):
+        total = 0
+        for value in range(1 << width):
+            here = starts[digit, value]
+            starts[digit, value] = total
+            total += here
+        by = np.uint64(digit * width)
+        for i in range(count):
+            value = (keys[i] >> by) & mask
+            to = starts[digit, value]
+            starts[digit, value] = to + 1
+            spare_keys[to], spare_order[to] = keys[i], order[i]
+        keys, order, spare_keys, spare_order = spare_keys, spare_order, keys, order
+    return keys, order
+
+
+@compiled(nogil=True)
+def decode(keys: Any, places: Any) -> None:
+    """Write the coordinates that keys stand for: uint64 (N,) to int32 (N, 3)."""
+    for i in range(keys.shape[0]):
         for axis in range(3):
-            to = np.uint64(axis)
-            quantum = _quantum(positions[row, axis], offset[axis], scale)
-            high |= _spread(quantum >> np.uint64(16)) << to
-            low |= _spread(quantum & np.uint64(0xFFFF)) << to
-            colour |= _spread(np.uint64(colours[row, axis]) << np.uint64(8)) << to
-        out[2 * i] = high
-        out[2 * i + 1] = low
-        out[2 * count + i] = colour
+            places[i, axis] = compact(keys[i] >> np.uint64(2 - axis))
 
 
-@_compiled()
+@compiled(nogil=True)
+def group_by_level(stored: Any, starts: Any, picks: Any) -> None:
+    """List the sorted points that each level stores, level by level.
+
+    Args:
+        stored: uint8 (N,), the level that stores each point.
+        starts: int64 (levels,), where the list of each level begins; changed.
+        picks: uint32 (N,), written.
+    """
+    for i in range(stored.shape[0]):
+        level = stored[i]
+        picks[starts[level]] = i
+        starts[level] += 1
+
+
+@compiled(nogil=True)
+def take_rows(rows: Any, picks: Any, target: Any) -> None:
+    """Copy the picked rows: uint64 (N, words) by uint32 (M,) to uint64 (M, words)."""
+    for i in range(picks.shape[0]):
+        for word in range(rows.shape[1]):
+            target[i, word] = rows[picks[i], word]
+
+
+@compiled(nogil=True)
+def encode_uncompressed(places: Any, rows: Any, picks: Any, bits: int, out: Any) -> None:
+    """Write points as Potree's DEFAULT encoding has them: int32 x, y, z and the attributes, interleaved.
+
+    Args:
+        places: int32 (N, 3), the coordinates that the rows' keys stand for.
+        rows: uint64 (N, words).
+        picks: uint32 (M,), the rows to write.
+        bits: See `grid.Grid`.
+        out: uint8 (M, record), written.
+    """
+    finer = np.uint64(max(0, bits - MAX_LEVELS))
+    first = 2 if finer > 0 else 1
+    width = out.shape[1] - 12
+    for i in range(picks.shape[0]):
+        row = picks[i]
+        for axis in range(3):
+            quantum = np.uint64(places[row, axis]) << finer
+            if finer > 0:
+                quantum |= compact(rows[row, 1] >> np.uint64(2 - axis))
+            for byte in range(4):
+                out[i, 4 * axis + byte] = (quantum >> np.uint64(8 * byte)) & np.uint64(0xFF)
+        for byte in range(width):
+            word = rows[row, first + (byte >> 3)]
+            out[i, 12 + byte] = (word >> np.uint64(8 * (byte & 7))) & np.uint64(0xFF)
+
+
+@compiled(nogil=True)
+def arrange_positions(rows: Any, picks: Any, bits: int, out: Any) -> None:
+    """Write positions as Potree's BROTLI encoding has them before compression.
+
+    Two words a point: the Morton codes of the coordinates' high and of their low 16 bits, with x at bit 0.
+
+    Args:
+        rows: uint64 (N, words).
+        picks: uint32 (M,), the rows to write, in Morton order.
+        bits: See `grid.Grid`.
+        out: uint64 (M, 2), written.
+    """
+    finer = max(0, bits - MAX_LEVELS)
+    low_bits = (np.uint64(1) << np.uint64(48)) - np.uint64(1)
+    for i in range(picks.shape[0]):
+        key = rows[picks[i], 0]
+        low = key << np.uint64(3 * finer)
+        if finer > 0:
+            low |= rows[picks[i], 1]
+        out[i, 0] = _mirrored(key >> np.uint64(48 - 3 * finer))
+        out[i, 1] = _mirrored(low & low_bits)
+
+
+@compiled(nogil=True)
+def arrange_colours(rows: Any, picks: Any, at: int, out: Any) -> None:
+    """Write 16-bit colours as Potree's BROTLI encoding has them before compression: Morton codes, red at bit 0.
+
+    Args:
+        rows: uint8 (N, 8 words).
+        picks: uint32 (M,), the rows to write.
+        at: The first of the six bytes of a row that are its colour.
+        out: uint64 (M,), written.
+    """
+    for i in range(picks.shape[0]):
+        row = picks[i]
+        code = np.uint64(0)
+        for channel in range(3):
+            low = np.uint64(rows[row, at + 2 * channel])
+            high = np.uint64(rows[row, at + 2 * channel + 1])
+            code |= spread(low | (high << np.uint64(8))) << np.uint64(channel)
+        out[i] = code
+
+
+@compiled(nogil=True)
+def arrange_bytes(rows: Any, picks: Any, at: int, out: Any) -> None:
+    """Write an attribute as it is: uint8 (N, 8 words), columns from `at`, by uint32 (M,) to uint8 (M, size)."""
+    for i in range(picks.shape[0]):
+        for byte in range(out.shape[1]):
+            out[i, byte] = rows[picks[i], at + byte]
+
+
+@compiled()
 def draw_discs(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
     x: Any, y: Any, depths: Any, radii: Any, bulge: float, depth: Any, owner: Any
 ) -> None:

@@ -1,11 +1,13 @@
 """The metadata.json of a Potree 2.0 octree, in Potree's own words."""
 
-from typing import Annotated, Literal
+import math
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from pointcloud_potree.grid import Vector
+from pointcloud_potree.points import PointAttribute
+from pointcloud_potree.survey import Range
 
 Vector3 = Annotated[list[float], Field(min_length=3, max_length=3)]
 
@@ -42,6 +44,8 @@ class Attribute(_Potree):
     max: list[float]
     scale: list[float] = [1.0, 1.0, 1.0]
     offset: list[float] = [0.0, 0.0, 0.0]
+    histogram: list[int] | None = None
+    """Of one byte, signed or not, how often each of its 256 bit patterns occurs."""
 
 
 class Metadata(_Potree):
@@ -61,11 +65,29 @@ class Metadata(_Potree):
     attributes: list[Attribute]
 
 
-def position_attribute(low: Vector, high: Vector) -> Attribute:
-    """The attribute that every octree of ours has first."""
-    return Attribute(name="position", size=12, num_elements=3, element_size=4, type="int32", min=[*low], max=[*high])
+_TYPES: Final = {
+    "i1": "int8", "i2": "int16", "i4": "int32", "i8": "int64",
+    "u1": "uint8", "u2": "uint16", "u4": "uint32", "u8": "uint64", "f4": "float", "f8": "double",
+}  # fmt: skip
 
 
-def rgb_attribute(low: list[float], high: list[float]) -> Attribute:
-    """The attribute that every octree of ours has second: 16 bits a channel, of which the high 8 are ours."""
-    return Attribute(name="rgb", size=6, num_elements=3, element_size=2, type="uint16", min=low, max=high)
+def position_attribute(low: list[float], high: list[float]) -> Attribute:
+    """The attribute that every octree has first, with the points' tight bounds."""
+    return Attribute(name="position", size=12, num_elements=3, element_size=4, type="int32", min=low, max=high)
+
+
+def point_attribute(attribute: PointAttribute, values: Range) -> Attribute:
+    """Any other attribute."""
+    return Attribute(
+        name=attribute.name,
+        description=attribute.description,
+        size=attribute.size,
+        num_elements=attribute.elements,
+        element_size=attribute.dtype.itemsize,
+        type=_TYPES[attribute.dtype.str[1:]],
+        min=[low if math.isfinite(low) else 0.0 for low in values.low],
+        max=[high if math.isfinite(high) else 0.0 for high in values.high],
+        scale=[1.0] * attribute.elements,
+        offset=[0.0] * attribute.elements,
+        histogram=None if values.histogram is None else list(values.histogram),
+    )

@@ -1,49 +1,40 @@
-"""Lets an image carry compiled kernels on a read-only file system.
+"""Compiles the kernels while the image is built, which runs `python -m pointcloud_potree.numba_cache`.
 
-numba asks whether a cache folder can be written before it reads from it, and refuses to cache at all where
-none can. This locator leaves that question out. An image sets::
-
-    NUMBA_CACHE_LOCATOR_CLASSES=pointcloud_potree.numba_cache.BakedCacheLocator
-    NUMBA_CACHE_DIR=<folder in the image>
-    NUMBA_CPU_NAME=generic
-
-and runs `python -m pointcloud_potree.numba_cache` while it is built. The cache is keyed by the source's hash
-and by the CPU it is compiled for, hence the generic one: compiled on one machine, valid on all of its
-architecture.
+`pointcloud_stage.numba_cache` says where they go. The image sets NUMBA_CPU_NAME=generic, so that what is compiled on
+one machine is valid on all of its architecture.
 """
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import laspy
 import numpy as np
-from numba.core.caching import UserProvidedCacheLocator
 
 from pointcloud_api.resource import Encoding
-
-
-class BakedCacheLocator(UserProvidedCacheLocator):
-    """The folder of NUMBA_CACHE_DIR, whether or not it can be written."""
-
-    def ensure_cache_path(self) -> None:
-        """Make the folder when there is none yet, while the image is built."""
-        folder = Path(self.get_cache_path())  # type: ignore[no-untyped-call]
-        folder.mkdir(parents=True, exist_ok=True)
+from pointcloud_potree.branches import LEAF_CAPACITY
+from pointcloud_potree.inputs import ArrayPoints, open_points
+from pointcloud_potree.octree import write_octree
+from pointcloud_potree.perspective import View
+from pointcloud_potree.sampling import Sampling
+from pointcloud_potree.thumbnail import draw_thumbnail
+from pointcloud_potree.verifier import verify_octree
 
 
 def compile_kernels() -> None:
-    """Fill the cache by converting and drawing the smallest cloud that reaches every kernel."""
-    # Imported here, as numba imports this module while it compiles the first kernel.
-    from pointcloud_potree.nodes import LEAF_CAPACITY  # noqa: PLC0415
-    from pointcloud_potree.octree import write_octree  # noqa: PLC0415
-    from pointcloud_potree.perspective import View  # noqa: PLC0415
-    from pointcloud_potree.thumbnail import draw_thumbnail  # noqa: PLC0415
-
+    """Fill the cache by converting and drawing the smallest clouds that reach every kernel."""
     positions = np.linspace((0, 0, 0), (1, 1, 1), LEAF_CAPACITY + 1)
     colours = np.zeros(positions.shape, np.uint8)
+    cloud = ArrayPoints(positions, {"rgb": colours.astype("<u2"), "classification": colours[:, 0].copy()})
     with TemporaryDirectory() as folder:
         for encoding in Encoding:
-            write_octree(positions, colours, Path(folder), encoding=encoding)
-        draw_thumbnail(positions, colours, View(), Path(folder) / "thumbnail.jpg")
+            for sampling in Sampling:
+                write_octree(cloud, Path(folder), encoding=encoding, sampling=sampling)
+        las = laspy.create(point_format=2)
+        las.xyz = positions
+        las.write(Path(folder) / "cloud.las")
+        write_octree(open_points(Path(folder) / "cloud.las"), Path(folder))
+        verify_octree(Path(folder))
+        draw_thumbnail(ArrayPoints.coloured(positions, colours), View(), Path(folder) / "thumbnail.jpg")
 
 
 if __name__ == "__main__":

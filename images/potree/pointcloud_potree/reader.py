@@ -1,31 +1,43 @@
-"""Reads an octree back and proves that it holds what it should, before anyone is shown it.
+"""Reads an octree back, node by node.
 
-Written from the layout alone: nothing is shared with the writer but the words of metadata.json. It goes
-through the tree node by node, so its memory does not grow with the cloud.
+Written from the layout alone: nothing is shared with the writer but the words of metadata.json. What can be seen to be
+wrong in metadata.json, in a chunk of hierarchy.bin or in one node's bytes is told here; `verifier` tells what can be
+wrong with the whole.
 """
 
+import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import brotli
 import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
 
-from pointcloud_potree.metadata import Metadata
+from pointcloud_potree.metadata import Attribute, Metadata
 
 RECORD: Final = np.dtype("u1, u1, <u4, <u8, <u8")
 INNER, LEAF, PROXY = 0, 1, 2
-DEFAULT_POINT: Final = np.dtype([("position", "<i4", 3), ("rgb", "<u2", 3)])
-CHUNK_ROWS: Final = 1 << 18
+_TYPES: Final = {
+    "int8": "i1", "uint8": "u1", "int16": "<i2", "uint16": "<u2", "int32": "<i4", "uint32": "<u4",
+    "float": "<f4", "double": "<f8",
+}  # fmt: skip
+"""Of Potree's types, those that its viewers decode."""
+_POSITION: Final = ("position", "int32", 3)
+_RGB: Final = ("rgb", "uint16", 3)
+_TOLERANCE: Final = 1e-9
+"""Of one number of metadata.json that follows from another, as a share."""
+_BYTE_VALUES: Final = 256
 # Groups of 1, 2, 4, 8 neighbouring bits are brought together in turn.
 _PACKING: Final = ((2, 0xC30C30C30C3), (4, 0xF00F00F00F), (8, 0xFF0000FF), (16, 0xFFFF))
+_CODE_BITS: Final = 48
+"""Of a Morton code of three numbers of 16 bits; the other 16 are 0."""
 
 Quanta = npt.NDArray[np.int64]
-Colours = npt.NDArray[np.uint8]
+Corner = tuple[float, float, float]
 
 
 class CorruptOctreeError(Exception):
@@ -46,7 +58,7 @@ class Node:
     """
 
     name: str
-    low: tuple[float, float, float]
+    low: Corner
     child_mask: int
     num_points: int
     byte_offset: int
@@ -63,12 +75,14 @@ class Node:
         return len(self.name) - 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fingerprint:
-    """A set of quantised, coloured points as two numbers, whatever their order."""
+@dataclass(frozen=True)
+class Points:
+    """The n points of a node."""
 
-    points: int
-    digest: int
+    quanta: Quanta
+    """(n, 3) coordinates, in steps of the metadata's scale from its offset."""
+    attributes: Mapping[str, npt.NDArray[Any]]
+    """By name (n,) or (n, elements), all but the position."""
 
 
 class Octree:
@@ -78,7 +92,7 @@ class Octree:
         """Read metadata.json.
 
         Raises:
-            CorruptOctreeError: It is missing or not one of a Potree 2.0 octree with position and rgb.
+            CorruptOctreeError: It is missing, not one of a Potree 2.0 octree, or contradicts itself.
         """
         self.folder = folder
         try:
@@ -86,45 +100,67 @@ class Octree:
         except (OSError, ValidationError) as error:
             msg = f"metadata.json cannot be read: {error}"
             raise CorruptOctreeError(msg) from error
-        names = [(attribute.name, attribute.size) for attribute in self.metadata.attributes]
-        if names != [("position", 12), ("rgb", 6)]:
-            msg = f"expected the attributes position and rgb, found {names}"
-            raise CorruptOctreeError(msg)
+        _check_attributes(self.metadata)
+        _check_cube(self.metadata)
+        self._row = np.dtype([_field(attribute) for attribute in self.metadata.attributes])
+
+    @property
+    def attributes(self) -> Mapping[str, np.dtype[Any]]:
+        """Type of one element of each attribute but the position, by name and in the order of storage."""
+        return {attribute.name: np.dtype(_TYPES[attribute.type]) for attribute in self.metadata.attributes[1:]}
+
+    @property
+    def side(self) -> float:
+        """Of the whole cube, in quanta."""
+        box = self.metadata.bounding_box
+        return (box.max[0] - box.min[0]) / self.metadata.scale[0]
 
     def nodes(self) -> Iterator[Node]:
         """Every node once, parents before their children.
 
         Raises:
-            CorruptOctreeError: A chunk is cut short, points nowhere, or the masks ask for missing records.
+            CorruptOctreeError: The chunks of hierarchy.bin are not laid out as Potree's loaders expect.
         """
         raw = (self.folder / "hierarchy.bin").read_bytes()
-        waiting = deque([Node("r", (0.0, 0.0, 0.0), 0, 0, 0, self.metadata.hierarchy.first_chunk_size)])
+        read: dict[int, int] = {}
+        waiting = deque([(Node("r", (0.0, 0.0, 0.0), 0, 0, 0, self.metadata.hierarchy.first_chunk_size), INNER)])
         while waiting:
-            nodes, proxies = _read_chunk(raw, waiting.popleft())
-            waiting.extend(proxies)
+            announced, kind = waiting.popleft()
+            offset = announced.byte_offset
+            if offset in read:
+                msg = f"the hierarchy chunk of {announced.name} is another node's: both begin at {offset}"
+                raise CorruptOctreeError(msg)
+            read[offset] = announced.byte_size
+            nodes, proxies = _read_chunk(raw, announced, self.metadata.hierarchy.step_size)
+            if kind == PROXY and (nodes[0].child_mask, nodes[0].num_points) != (
+                announced.child_mask,
+                announced.num_points,
+            ):
+                msg = f"the proxy of node {announced.name} tells of other children or points than the node does"
+                raise CorruptOctreeError(msg)
+            waiting.extend((proxy, PROXY) for proxy in proxies)
             yield from nodes
+        check_filled(read.items(), len(raw), "hierarchy.bin")
 
-    def read(self, node: Node, file: IO[bytes]) -> tuple[Quanta, Colours]:
-        """Decode one node's points.
+    def read(self, node: Node, file: IO[bytes]) -> Points:
+        """Decode one node's points. Several threads may do so with one file.
 
         Args:
             node: Of this octree.
             file: Its octree.bin, opened.
 
-        Returns:
-            int64 (n, 3) coordinates in quanta, and uint8 (n, 3) colours.
-
         Raises:
             CorruptOctreeError: The bytes are not there or not those of so many points.
         """
-        file.seek(node.byte_offset)
-        raw = file.read(node.byte_size)
+        within = node.byte_offset + node.byte_size <= os.fstat(file.fileno()).st_size
+        raw = os.pread(file.fileno(), node.byte_size, node.byte_offset) if within else b""
         if len(raw) != node.byte_size:
             msg = f"octree.bin ends within the points of node {node.name}"
             raise CorruptOctreeError(msg)
         try:
-            decode = _decode_default if self.metadata.encoding == "DEFAULT" else _decode_brotli
-            return decode(raw, node.num_points)
+            if self.metadata.encoding == "DEFAULT":
+                return self._decode_default(raw, node.num_points)
+            return self._decode_brotli(brotli.decompress(raw), node.num_points)
         except (ValueError, brotli.error) as error:
             msg = f"the bytes of node {node.name} are not those of {node.num_points} points: {error}"
             raise CorruptOctreeError(msg) from error
@@ -134,115 +170,134 @@ class Octree:
         offset, scale = np.array(self.metadata.offset), np.array(self.metadata.scale)
         return np.asarray(offset + quanta * scale, np.float64)
 
+    def _decode_default(self, raw: bytes, count: int) -> Points:
+        """Interleaved: one row of all attributes a point."""
+        _check_length(len(raw), count * self._row.itemsize)
+        rows = np.frombuffer(raw, self._row)
+        return Points(rows["position"].astype(np.int64), {name: rows[name] for name in self.attributes})
 
-def verify_octree(
-    folder: Path,
-    expected: Fingerprint | None = None,
-    *,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> int:
-    """Read every point and check it against its node, the totals and the bounds.
+    def _decode_brotli(self, plain: bytes, count: int) -> Points:
+        """One attribute after the other: Morton codes of positions and colours, any other as it is."""
+        sizes = {_POSITION[0]: 16, _RGB[0]: 8}
+        lengths = [count * sizes.get(attribute.name, attribute.size) for attribute in self.metadata.attributes]
+        _check_length(len(plain), sum(lengths))
+        place = lengths[0]
+        words = np.frombuffer(plain, "<u8", 2 * count)
+        quanta = _unmix(words[::2]) << 16 | _unmix(words[1::2])
+        values: dict[str, npt.NDArray[Any]] = {}
+        for (name, dtype), length in zip(self.attributes.items(), lengths[1:], strict=True):
+            if name == _RGB[0]:
+                values[name] = _unmix(np.frombuffer(plain, "<u8", count, place)).astype(dtype)
+            else:
+                values[name] = np.frombuffer(plain, dtype, count, place)
+            place += length
+        return Points(quanta, values)
 
-    Args:
-        folder: With metadata.json, hierarchy.bin and octree.bin.
-        expected: Of the points that it was made from.
-        progress: Called with the points checked so far and all points.
 
-    Returns:
-        The number of nodes.
+def _check_length(found: int, expected: int) -> None:
+    if found != expected:
+        msg = f"they are {found} and should be {expected}"
+        raise ValueError(msg)
 
-    Raises:
-        CorruptOctreeError: With what is wrong.
-    """
-    octree = Octree(folder)
-    metadata = octree.metadata
-    nodes, points, digest, depth, used = 0, 0, 0, 0, 0
-    low, high = np.full(3, np.inf), np.full(3, -np.inf)
-    with (folder / "octree.bin").open("rb") as file:
-        for node in octree.nodes():
-            nodes, depth, used = nodes + 1, max(depth, node.level), used + node.byte_size
-            if node.num_points == 0:
-                continue
-            quanta, colours = octree.read(node, file)
-            positions = octree.positions(quanta)
-            _check_inside(octree, node, positions)
-            low, high = np.minimum(low, positions.min(axis=0)), np.maximum(high, positions.max(axis=0))
-            points += node.num_points
-            progress(points, metadata.points)
-            digest = (digest + _digest(quanta, colours)) % 2**64
-        length = file.seek(0, 2)
-    tight = metadata.attributes[0]
-    found = {
-        "points": points,
-        "depth": depth,
-        "bytes of octree.bin": used,
-        "bounds": (low.tolist(), high.tolist()),
-    }
-    told = {
-        "points": metadata.points,
-        "depth": metadata.hierarchy.depth,
-        "bytes of octree.bin": length,
-        "bounds": (tight.min, tight.max),
-    }
-    if expected is not None:
-        found["fingerprint"] = Fingerprint(points=points, digest=digest)
-        told["fingerprint"] = expected
-    for what, value in told.items():
-        if found[what] != value:
-            msg = f"the octree's {what} should be {value} but its nodes add up to {found[what]}"
+
+def _unmix(codes: npt.NDArray[np.uint64]) -> Quanta:
+    """The three numbers of 16 bits (n, 3) of Morton codes (n,), whose lowest bit is of the first number."""
+    if (codes >> np.uint64(_CODE_BITS)).any():
+        raise ValueError("a Morton code has more than 48 bits")
+    numbers = np.empty((len(codes), 3), np.int64)
+    for axis in range(3):
+        bits = (codes >> np.uint64(axis)) & np.uint64(0x249249249249)
+        for shift, mask in _PACKING:
+            bits |= bits >> np.uint64(shift)
+            bits &= np.uint64(mask)
+        numbers[:, axis] = bits
+    return numbers
+
+
+def _field(attribute: Attribute) -> tuple[str, str] | tuple[str, str, int]:
+    kind = _TYPES[attribute.type]
+    return (attribute.name, kind) if attribute.num_elements == 1 else (attribute.name, kind, attribute.num_elements)
+
+
+def _check_attributes(metadata: Metadata) -> None:
+    """Raise CorruptOctreeError where viewers could not decode an attribute, or would another than is meant."""
+    attributes = metadata.attributes
+    names = [attribute.name for attribute in attributes]
+    if not attributes or (attributes[0].name, attributes[0].type, attributes[0].num_elements) != _POSITION:
+        msg = f"the first attribute is not a position of three int32: {names}"
+        raise CorruptOctreeError(msg)
+    if len(set(names)) != len(names):
+        msg = f"two attributes have one name: {names}"
+        raise CorruptOctreeError(msg)
+    for attribute in attributes:
+        if attribute.type not in _TYPES:
+            msg = f"attribute {attribute.name} is of type {attribute.type}, which viewers do not decode"
             raise CorruptOctreeError(msg)
-    return nodes
+        one = np.dtype(_TYPES[attribute.type]).itemsize
+        if (attribute.element_size, attribute.size) != (one, one * attribute.num_elements):
+            msg = f"the sizes of attribute {attribute.name} are not those of {attribute.num_elements} {attribute.type}"
+            raise CorruptOctreeError(msg)
+        whole = (attribute.name, attribute.type, attribute.num_elements)
+        if whole not in {_POSITION, _RGB} and (attribute.num_elements != 1 or attribute.name == _RGB[0]):
+            msg = f"viewers do not decode attribute {attribute.name} of {attribute.num_elements} {attribute.type}"
+            raise CorruptOctreeError(msg)
+        if not len(attribute.min) == len(attribute.max) == attribute.num_elements:
+            msg = f"attribute {attribute.name} has not one least and one greatest value an element"
+            raise CorruptOctreeError(msg)
+        counts = len(attribute.histogram or ())
+        if counts != (_BYTE_VALUES if attribute.size == 1 else 0):
+            msg = f"the histogram of attribute {attribute.name} has {counts} counts: one byte has 256, and more none"
+            raise CorruptOctreeError(msg)
 
 
-def fingerprint(octree: Octree, positions: npt.NDArray[np.float64], colours: Colours) -> Fingerprint:
-    """The fingerprint that an octree must have if it was made from these points.
-
-    Args:
-        octree: Tells the quanta.
-        positions: float64 (N, 3); rows that are not finite do not count.
-        colours: uint8 (N, 3).
-    """
-    offset, scale = np.array(octree.metadata.offset), np.array(octree.metadata.scale)
-    points, digest = 0, 0
-    for start in range(0, len(positions), CHUNK_ROWS):
-        chunk = positions[start : start + CHUNK_ROWS]
-        finite = np.isfinite(chunk).all(axis=1)
-        quanta = np.rint((chunk[finite] - offset) / scale).astype(np.int64)
-        points += len(quanta)
-        digest = (digest + _digest(quanta, colours[start : start + CHUNK_ROWS][finite])) % 2**64
-    return Fingerprint(points=points, digest=digest)
+def _check_cube(metadata: Metadata) -> None:
+    """Raise CorruptOctreeError where the bounding box is no cube that points could lie in."""
+    low, high = np.array(metadata.bounding_box.min), np.array(metadata.bounding_box.max)
+    sides = high - low
+    # Where the side is small against the coordinates themselves, so is what their last bits can tell.
+    slack = _TOLERANCE * sides.max() + 2 * np.spacing(np.abs([low, high]).max())
+    if not (sides > 0).all() or np.ptp(sides) > 2 * slack:
+        msg = f"the bounding box is no cube: {metadata.bounding_box}"
+        raise CorruptOctreeError(msg)
+    if metadata.offset != metadata.bounding_box.min or not min(metadata.scale) == max(metadata.scale) > 0:
+        msg = "positions do not begin at the bounding box, or not with one scale for all axes"
+        raise CorruptOctreeError(msg)
+    if not 0 < metadata.spacing <= sides.max() + slack:
+        msg = f"the spacing is {metadata.spacing} in a cube of {sides.max()}"
+        raise CorruptOctreeError(msg)
 
 
-def _read_chunk(raw: bytes, proxy: Node) -> tuple[list[Node], list[Node]]:
-    """The nodes of the chunk that a proxy points to, and the proxies among its records."""
-    offset, size = proxy.byte_offset, proxy.byte_size
+def _read_chunk(raw: bytes, root: Node, step_size: int) -> tuple[list[Node], list[Node]]:
+    """The nodes of the chunk that a proxy of `root` points to, and the proxies among its records."""
+    offset, size = root.byte_offset, root.byte_size
     if size <= 0 or size % RECORD.itemsize or offset + size > len(raw):
-        msg = f"the hierarchy chunk of {proxy.name} lies outside hierarchy.bin ({offset} + {size} of {len(raw)})"
+        msg = f"the hierarchy chunk of {root.name} lies outside hierarchy.bin ({offset} + {size} of {len(raw)})"
         raise CorruptOctreeError(msg)
     nodes: list[Node] = []
     proxies: list[Node] = []
-    expected = deque([(proxy.name, proxy.low)])
+    expected = deque([(root.name, root.low)])
     for record in np.frombuffer(raw, RECORD, size // RECORD.itemsize, offset).tolist():
         if not expected:
-            msg = f"the hierarchy chunk of {proxy.name} has more records than its masks announce"
+            msg = f"the hierarchy chunk of {root.name} has more records than its masks announce"
             raise CorruptOctreeError(msg)
         kind, *values = record
         node = Node(*expected.popleft(), *values)
-        if kind == PROXY and node.name != proxy.name:
+        continued = node.level == root.level + step_size and not node.is_leaf
+        if kind != (PROXY if continued else LEAF if node.is_leaf else INNER):
+            msg = f"node {node.name} has type {kind} but child mask {node.child_mask:08b} in the chunk of {root.name}"
+            raise CorruptOctreeError(msg)
+        if continued:
             proxies.append(node)
             continue
-        if kind != (LEAF if node.is_leaf else INNER):
-            msg = f"node {node.name} has type {kind} but child mask {node.child_mask:08b}"
-            raise CorruptOctreeError(msg)
         expected.extend(_children(node))
         nodes.append(node)
     if expected:
-        msg = f"the hierarchy chunk of {proxy.name} ends before node {expected[0][0]}"
+        msg = f"the hierarchy chunk of {root.name} ends before node {expected[0][0]}"
         raise CorruptOctreeError(msg)
     return nodes, proxies
 
 
-def _children(node: Node) -> Iterator[tuple[str, tuple[float, float, float]]]:
+def _children(node: Node) -> Iterator[tuple[str, Corner]]:
     """Name and lowest corner of each child that the mask announces."""
     half = 0.5 ** len(node.name)
     x, y, z = node.low
@@ -252,58 +307,15 @@ def _children(node: Node) -> Iterator[tuple[str, tuple[float, float, float]]]:
             yield f"{node.name}{child}", low
 
 
-def _check_inside(octree: Octree, node: Node, positions: npt.NDArray[np.float64]) -> None:
-    box = octree.metadata.bounding_box
-    origin, side = np.array(box.min), box.max[0] - box.min[0]
-    # Where the side is small against the coordinates themselves, so is what their last bits can tell.
-    slack = octree.metadata.scale[0] * 1e-3 + np.spacing(np.abs(box.max).max())
-    low = origin + np.array(node.low) * side - slack
-    high = low + side * 0.5**node.level + 2 * slack
-    outside = ((positions < low) | (positions > high)).any(axis=1)
-    if outside.any():
-        where = positions[np.argmax(outside)].tolist()
-        msg = f"{int(outside.sum())} points of node {node.name} lie outside its cube, the first at {where}"
+def check_filled(parts: Iterable[tuple[int, int]], length: int, file: str) -> None:
+    """Raise CorruptOctreeError unless parts, (offset, size), fill the file's length without gaps and overlaps."""
+    end = 0
+    for offset, size in sorted(parts):
+        if offset != end:
+            what = "a gap" if offset > end else "an overlap"
+            msg = f"{file} has {what} between {min(offset, end)} and {max(offset, end)}"
+            raise CorruptOctreeError(msg)
+        end += size
+    if end != length:
+        msg = f"{file} has {length} bytes, of which {end} are used"
         raise CorruptOctreeError(msg)
-
-
-def _decode_default(raw: bytes, count: int) -> tuple[Quanta, Colours]:
-    if len(raw) != count * DEFAULT_POINT.itemsize:
-        msg = f"{len(raw)} bytes"
-        raise ValueError(msg)
-    points = np.frombuffer(raw, DEFAULT_POINT)
-    return points["position"].astype(np.int64), (points["rgb"] >> 8).astype(np.uint8)
-
-
-def _decode_brotli(raw: bytes, count: int) -> tuple[Quanta, Colours]:
-    plain = brotli.decompress(raw)
-    if len(plain) != 24 * count:
-        msg = f"{len(plain)} bytes when decompressed"
-        raise ValueError(msg)
-    words = np.frombuffer(plain, "<u8").astype(np.uint64)
-    high, low = words[: 2 * count : 2], words[1 : 2 * count : 2]
-    quanta = np.empty((count, 3), np.int64)
-    colours = np.empty((count, 3), np.uint8)
-    for axis in range(3):
-        quanta[:, axis] = _every_third_bit(high, axis) << 16 | _every_third_bit(low, axis)
-        colours[:, axis] = _every_third_bit(words[2 * count :], axis) >> 8
-    return quanta, colours
-
-
-def _every_third_bit(words: npt.NDArray[np.uint64], first: int) -> npt.NDArray[np.int64]:
-    """Bits first, first + 3, ... of each word, packed together: 16 of them."""
-    bits = (words >> np.uint64(first)) & np.uint64(0x249249249249)
-    for shift, mask in _PACKING:
-        bits |= bits >> np.uint64(shift)
-        bits &= np.uint64(mask)
-    return bits.astype(np.int64)
-
-
-def _digest(quanta: Quanta, colours: Colours) -> int:
-    """The sum of a 64-bit hash of each point (the mixing step of SplitMix64), modulo 2^64."""
-    value = np.zeros(len(quanta), np.uint64)
-    for column in (*quanta.T, *colours.T):
-        value += column.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-        value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-        value ^= value >> np.uint64(31)
-    return int(value.sum(dtype=np.uint64))

@@ -14,9 +14,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from pointcloud_potree import kernels
-from pointcloud_potree.encoders import Colours
-from pointcloud_potree.grid import Positions
-from pointcloud_potree.perspective import Eye, Floats, Projected, View
+from pointcloud_potree.perspective import Eye, Floats, Projected, Vector, View
+from pointcloud_potree.points import PointSource, blocks_of
 
 SIZE: Final = (640, 400)
 """Width and height in pixels."""
@@ -44,22 +43,19 @@ _OUTER: Final = (0x10, 0x13, 0x18)
 Picture = npt.NDArray[np.float32]
 
 
-def draw_thumbnail(positions: Positions, colours: Colours, view: View, file: Path) -> None:
+def draw_thumbnail(source: PointSource, view: View, file: Path) -> None:
     """Write a JPEG of `SIZE`. The same points and view give the same bytes.
 
     Args:
-        positions: float64 (N, 3); rows that are not finite are left out.
-        colours: uint8 (N, 3).
+        source: Of any number of points with colours, of which at most `_MOST_POINTS` are in memory. Those that are not
+            finite are left out.
         view: Where to look from.
         file: Written.
 
     Raises:
         ValueError: There is no point to be seen.
     """
-    step = -(-len(positions) // _MOST_POINTS) or 1
-    positions, colours = positions[::step], colours[::step]
-    finite = np.isfinite(positions).all(axis=1)
-    positions, colours = positions[finite], colours[finite]
+    positions, colours = _sample(source)
     if not len(positions):
         raise ValueError("there is no point with finite coordinates")
     width, height = (side * _SUPERSAMPLING for side in SIZE)
@@ -73,6 +69,20 @@ def draw_thumbnail(positions: Positions, colours: Colours, view: View, file: Pat
     drawn = owner >= 0
     picture[drawn] = colours[points.rows[owner[drawn]]] * _shade(depth)[drawn, None]
     _save(picture, file)
+
+
+def _sample(source: PointSource) -> tuple[Vector, npt.NDArray[np.uint8]]:
+    """Positions (N, 3) and 8-bit colours (N, 3) of every so-manieth point, the finite ones of them."""
+    step = -(-source.count // _MOST_POINTS) or 1
+    first = 0
+    positions, colours = [np.empty((0, 3))], [np.empty((0, 3), np.uint8)]
+    for block in blocks_of(source):
+        places = block.positions[first::step]
+        finite = np.isfinite(places).all(axis=1)
+        positions.append(places[finite])
+        colours.append((block.attributes["rgb"][first::step][finite] >> 8).astype(np.uint8))
+        first = (first - len(block.positions)) % step
+    return np.concatenate(positions), np.concatenate(colours)
 
 
 def _radii(points: Projected, width: int, height: int) -> Floats:

@@ -25,7 +25,9 @@ from pointcloud_api.stages import (
     OutputManifest,
     Reason,
 )
-from pointcloud_potree.reader import Octree, fingerprint, verify_octree
+from pointcloud_potree.inputs import ArrayPoints, open_points
+from pointcloud_potree.reader import Octree
+from pointcloud_potree.verifier import fingerprint, verify_octree
 from tests.fixtures.stages import StageBefore, StageRun, run_stage
 from tests.fixtures.store import StoreServer
 
@@ -67,6 +69,7 @@ def run(store: StoreServer, tmp_path: Path, *, encoding: Encoding = Encoding.BRO
         store_url=store.url,
         upstream="points",
         settings=ConvertSettings(encoding=encoding),
+        address="https://maps.example.com/potree/surveys/beach/octree/",
     )
     return run_stage("pointcloud_potree", document, store=store, tmp_path=tmp_path)
 
@@ -86,7 +89,7 @@ def test_points_become_a_folder_that_shows_them(store_server: StoreServer, tmp_p
 
     assert stage.exit_code == ExitCode.DONE, stage.stdout
     octree = Octree(stage.folder)
-    expected = fingerprint(octree, rows["position"].astype(np.float64), rows["colour"])
+    expected = fingerprint(octree, ArrayPoints.coloured(rows["position"].astype(np.float64), rows["colour"]))
     assert verify_octree(stage.folder, expected) == stage.result.figures.nodes
     assert octree.metadata.encoding == ("BROTLI" if encoding is Encoding.BROTLI else "DEFAULT")
     assert stage.result.figures.points == len(rows)
@@ -96,11 +99,41 @@ def test_points_become_a_folder_that_shows_them(store_server: StoreServer, tmp_p
     assert stage.result.artefact(THUMBNAIL_FILE) is not None
     with Image.open(stage.folder / THUMBNAIL_FILE) as picture:
         assert (picture.format, picture.size) == ("JPEG", (640, 400))
-    assert "./assets/" in (stage.folder / "index.html").read_text()
+    page = (stage.folder / "index.html").read_text()
+    assert "./assets/" in page
+    assert f"<title>{JOB['name']}</title>" in page
+    assert 'property="og:description" content="30,000 points from 17 photos"' in page
+    thumbnail = "https://maps.example.com/potree/surveys/beach/octree/thumbnail.jpg"
+    assert f'property="og:image" content="{thumbnail}"' in page
     assert list(dict.fromkeys(p.step for p in stage.progress)) == [
-        "download", "sort", "sample", "encode", "verify", "upload",
+        "download", "read", "sort", "encode", "verify", "upload",
     ]  # fmt: skip
     assert stage.progress[-1].percent == 100
+
+
+@pytest.mark.usefixtures("viewer_page")
+def test_normals_and_views_of_a_dense_cloud_are_kept(store_server: StoreServer, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    names = ("x", "y", "z", "nx", "ny", "nz")
+    rows = np.zeros(
+        500, [*((name, "<f4") for name in names), *((name, "u1") for name in ("r", "g", "b")), ("n", "<u2")]
+    )
+    for name in names:
+        rows[name] = rng.normal(size=500)
+    rows["n"] = rng.integers(2, 300, 500)
+    normals = "".join(f"property float {name}\n" for name in names[3:])
+    header = HEADER.replace("property uchar red", f"{normals}property uchar red")
+    header = header.replace("end_header", "property ushort views\nend_header")
+    dense = tmp_path / "dense.ply"
+    dense.write_bytes(header.format(count=500).encode() + rows.tobytes())
+    reconstructed(store_server, {POINTS_FILE: dense.read_bytes()})
+
+    stage = run(store_server, tmp_path)
+
+    assert stage.exit_code == ExitCode.DONE, stage.stdout
+    octree = Octree(stage.folder)
+    assert list(octree.attributes) == ["rgb", "NormalX", "NormalY", "NormalZ", "views"]
+    verify_octree(stage.folder, fingerprint(octree, open_points(dense)))
 
 
 @pytest.mark.usefixtures("viewer_page")
@@ -145,6 +178,31 @@ def test_no_points_at_all_is_told_with_a_remedy(store_server: StoreServer, tmp_p
     reconstructed(store_server, {POINTS_FILE: ply(cloud(0))})
     error = run(store_server, tmp_path).assert_failed(Reason.TOO_FEW_POINTS, ExitCode.BAD_DATA)
     assert "nothing to show" in error.message
+
+
+TEXT = HEADER.replace("binary_little_endian", "ascii").format(count=2).encode()
+
+
+@pytest.mark.usefixtures("viewer_page")
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "points.ply is empty"),
+        (b"<!DOCTYPE html>", "points.ply is of no format that is known"),
+        (TEXT[:50], "points.ply does not begin with a PLY header"),
+        (TEXT.replace(b"property float z\n", b""), "the vertices of points.ply lack z"),
+        (ply(cloud(3))[:-1], "points.ply announces 3 points but ends after 2"),
+        (TEXT + b"1 2 3 4 5 6\n1 2 three 4 5 6\n", "the vertices of points.ply from number 1 on are not what"),
+        (b"LASF", "points.ply ends within its header"),
+    ],
+)
+def test_points_that_cannot_be_read_are_told_with_a_remedy(
+    store_server: StoreServer, tmp_path: Path, content: bytes, message: str
+) -> None:
+    reconstructed(store_server, {POINTS_FILE: content})
+    error = run(store_server, tmp_path).assert_failed(Reason.UNREADABLE_POINTS, ExitCode.BAD_DATA)
+    assert error.message.startswith(f"The points of the reconstruction cannot be read: {message}")
+    assert "spec.reconstruction" in error.remedy
 
 
 @pytest.mark.usefixtures("viewer_page")

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from pointcloud_potree import thumbnail
+from pointcloud_potree.inputs import ArrayPoints
 from pointcloud_potree.perspective import View
 from pointcloud_potree.thumbnail import SIZE, draw_thumbnail
 
@@ -33,7 +35,7 @@ def draw(
     """The picture's pixels (400, 640, 3)."""
     positions = np.concatenate([part for part, _ in parts])
     colours = np.concatenate([painted(part, colour) for part, colour in parts])
-    draw_thumbnail(positions, colours, view, folder / "thumbnail.jpg")
+    draw_thumbnail(ArrayPoints.coloured(positions, colours), view, folder / "thumbnail.jpg")
     return np.asarray(Image.open(folder / "thumbnail.jpg"), np.int64)
 
 
@@ -69,6 +71,16 @@ def test_the_cloud_fills_the_picture_and_strays_do_not_shrink_it(tmp_path: Path)
         pixels = draw(tmp_path, (wall(10_000), RED), (strays, RED), view=view)
         lit = np.flatnonzero((pixels.max(axis=2) > 100).mean(axis=1) > 0.2)
         assert lit[-1] - lit[0] > 0.85 * SIZE[1]
+
+
+def test_a_large_cloud_is_drawn_from_an_even_share_of_it() -> None:
+    count = 2_100_000  # blocks of which are no multiple of the step
+    positions = np.zeros((count, 3))
+    positions[:, 0] = np.arange(count)
+    positions[9] = np.nan
+    places, colours = thumbnail._sample(ArrayPoints(positions, {"rgb": np.full((count, 3), 0x1234, "<u2")}))
+    assert np.array_equal(places[:, 0], np.delete(np.arange(0, count, 3), 3))
+    assert np.array_equal(np.unique(colours), [0x12])
 
 
 def test_what_lies_around_is_as_dark_as_the_viewer_page(tmp_path: Path) -> None:
@@ -119,4 +131,4 @@ def test_any_cloud_without_a_view_is_drawn(  # noqa: PLR0917 - what hypothesis d
 )
 def test_nothing_to_be_seen_is_told(tmp_path: Path, positions: Positions, view: View, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        draw_thumbnail(positions, painted(positions, RED), view, tmp_path / "thumbnail.jpg")
+        draw_thumbnail(ArrayPoints.coloured(positions, painted(positions, RED)), view, tmp_path / "thumbnail.jpg")
