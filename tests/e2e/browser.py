@@ -7,12 +7,14 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page
 
-IDLE = "() => window.pointcloudViewer && (window.pointcloudViewer.idle || window.pointcloudViewer.error)"
+READY = "() => window.pointcloudViewer && (window.pointcloudViewer.ready || window.pointcloudViewer.error)"
+IDLE = "() => window.pointcloudViewer.idle || window.pointcloudViewer.error"
 
 
 def open_viewer(page: Page, url: str, screenshot: Path) -> dict[str, Any]:
     """Open the page, wait until it has drawn all it means to, keep a picture, and return its state."""
     page.goto(url)
+    page.wait_for_function(READY, timeout=90_000)
     page.wait_for_function(IDLE, timeout=90_000)
     page.screenshot(path=str(screenshot))
     state = page.evaluate("() => ({...window.pointcloudViewer})")

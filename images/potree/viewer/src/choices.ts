@@ -6,8 +6,8 @@ import type { Kind, Measurement } from './measure';
 export type Colouring = 'photos' | 'elevation';
 
 export interface Choices {
-  /** Of a point on the screen, in CSS pixels. */
-  pointSize: number;
+  /** Of a point on the screen, in CSS pixels; null lets the number of points tell. */
+  pointSize: number | null;
   /** Points drawn at most; null lets the page find what the machine can draw fluently. */
   pointBudget: number | null;
   colouring: Colouring;

@@ -40,11 +40,21 @@ interface Options {
   failed: (failure: Failure) => void;
 }
 
+interface Dots {
+  /** How many at most. */
+  pointBudget: number;
+  /** In CSS pixels. */
+  pointSize: number;
+  pixelRatio: number;
+}
+
 export class Cloud {
   readonly scene = new Scene();
   points = 0;
   nodes = 0;
   loading = false;
+  /** Whether the last update brought or took away points. */
+  changed = false;
   /** Where most points are; null until that is known. */
   core: Box3 | null = null;
   private readonly material = new CloudMaterial();
@@ -79,7 +89,7 @@ export class Cloud {
     return new Cloud(potree, octree, core);
   }
 
-  apply({ pointSize, colouring, shading, clip }: Choices, pointBudget: number, pixelRatio: number): void {
+  apply({ colouring, clip }: Choices, { pointBudget, pointSize, pixelRatio }: Dots): void {
     const { material } = this;
     this.pointSize = pointSize;
     this.clip = clip;
@@ -87,7 +97,6 @@ export class Cloud {
     material.pointColorType = colouring === 'elevation' ? PointColorType.ELEVATION : PointColorType.RGB;
     material.clipMode = clip ? ClipMode.CLIP_OUTSIDE : ClipMode.DISABLED;
     material.setClipBoxes(clip ? [createClipBox(clip.getSize(new Vector3()), clip.getCenter(new Vector3()))] : []);
-    this.drawing.setEDL({ enabled: shading, ...SHADING });
     this.potree.pointBudget = pointBudget;
     this.stableFrames = 0;
   }
@@ -103,7 +112,8 @@ export class Cloud {
     this.loading = this.octree.pcoGeometry.numNodesLoading > 0 || result.exceededMaxLoadsToGPU;
     // A box may leave nothing to see, and then nothing more comes.
     const some = points > 0 || this.clip !== null;
-    const settled = some && !this.loading && points === this.points && visibleNodes.length === this.nodes;
+    this.changed = points !== this.points || visibleNodes.length !== this.nodes;
+    const settled = some && !this.loading && !this.changed;
     this.points = points;
     this.nodes = visibleNodes.length;
     this.stableFrames = settled ? this.stableFrames + 1 : 0;
@@ -111,7 +121,8 @@ export class Cloud {
     return this.stableFrames >= SETTLED_FRAMES;
   }
 
-  draw({ camera }: ViewCamera, renderer: WebGLRenderer): void {
+  draw({ camera }: ViewCamera, renderer: WebGLRenderer, { shaded }: { shaded: boolean }): void {
+    this.drawing.setEDL({ enabled: shaded, ...SHADING });
     this.drawing.render({ renderer, scene: this.scene, camera, pointClouds: [this.octree] });
   }
 

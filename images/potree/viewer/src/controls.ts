@@ -58,6 +58,11 @@ export class Controls {
     this.show(this.store.now);
   }
 
+  /** Show how large the points are, in CSS pixels. */
+  showSize(size: number): void {
+    this.size.value = String(size);
+  }
+
   private bind(): void {
     const { store } = this;
     this.size.addEventListener('input', () => store.set({ pointSize: this.size.valueAsNumber }));
@@ -73,8 +78,7 @@ export class Controls {
     }
   }
 
-  private show({ pointSize, pointBudget, colouring, shading, photos, clip, measurements }: Readonly<Choices>): void {
-    this.size.value = String(pointSize);
+  private show({ pointBudget, colouring, shading, photos, clip, measurements }: Readonly<Choices>): void {
     this.budget.value = String(pointBudget ?? 0);
     this.colouring.value = colouring;
     this.shading.checked = shading;

@@ -20,7 +20,7 @@ export function encode({ position, target }: Pose, choices: Readonly<Choices>): 
     `target=${numbers([target])}`,
     `colours=${colouring}`,
     `shading=${shading ? 1 : 0}`,
-    `size=${pointSize}`,
+    ...(pointSize ? [`size=${pointSize}`] : []),
     ...(clip ? [`box=${numbers([clip.min, clip.max])}`] : []),
     ...(photos ? ['photos=1'] : []),
     ...measurements.map(({ kind, points }) => `${kind}=${numbers(points)}`),
@@ -35,15 +35,15 @@ export function decode(fragment: string): Linked {
   const [target] = points(parts.get('target'));
   if (!position || !target || position.equals(target)) return { pose: null, choices: {} };
   const [min, max] = points(parts.get('box'));
+  const size = Number(parts.get('size'));
   const choices: Partial<Choices> = {
+    pointSize: size > 0 ? size : null,
     colouring: parts.get('colours') === 'elevation' ? 'elevation' : 'photos',
     shading: parts.get('shading') !== '0',
     clip: min && max ? new Box3(min, max) : null,
     photos: parts.get('photos') === '1',
     measurements: measurements(parts),
   };
-  const size = Number(parts.get('size'));
-  if (size > 0) choices.pointSize = size;
   return { pose: { position, target }, choices };
 }
 

@@ -12,6 +12,10 @@ export interface ViewerState {
   nodes: number;
   /** Points that may be drawn at most. */
   budget: number;
+  /** Whether edges of depth are darkened in the picture that is shown. */
+  shaded: boolean;
+  /** How many pictures the graphics card has drawn so far. */
+  drawings: number;
 }
 
 declare global {
@@ -20,6 +24,15 @@ declare global {
   }
 }
 
-export const state: ViewerState = { ready: false, idle: false, error: null, points: 0, nodes: 0, budget: 0 };
+export const state: ViewerState = {
+  ready: false,
+  idle: false,
+  error: null,
+  points: 0,
+  nodes: 0,
+  budget: 0,
+  shaded: false,
+  drawings: 0,
+};
 
 window.pointcloudViewer = state;

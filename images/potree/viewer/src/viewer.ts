@@ -2,7 +2,7 @@
 // battery pays for the others.
 
 import { Box3, Box3Helper, type WebGLRenderer } from 'three';
-import { AdaptiveBudget } from './budget';
+import { AdaptiveBudget, type Drawing } from './budget';
 import { ViewCamera } from './camera';
 import { type Choices, Store } from './choices';
 import type { Cloud } from './cloud';
@@ -21,21 +21,30 @@ import { PhotoPlaces } from './photo-places';
 import { PHOTOS_FILE } from './photos';
 import type { Report } from './report';
 import { state } from './state';
+import { Stopwatch } from './stopwatch';
 import { Toolbar } from './toolbar';
 
 const DESKTOP_BUDGET = 3_000_000;
 const PHONE_BUDGET = 1_000_000;
-// The fewer points a cloud has, the larger its dots must be to be seen as a surface.
-const POINT_SIZES = [
-  { fewerThan: 20_000, size: 5 },
-  { fewerThan: 100_000, size: 4 },
-  { fewerThan: 1_000_000, size: 3 },
-  { fewerThan: Infinity, size: 2 },
-];
-// After a movement frames follow each other for so long: only then their times tell how fast drawing is.
+// Dots are wider than the side of what each has of the screen by so much: else surfaces have holes.
+const POINT_SHARE = 1.3;
+const POINT_SIZES = { least: 2, most: 5, step: 0.5 };
+// A movement that goes on within so long is one.
 const LINGER_MS = 150;
 const FLOAT_PICTURES = ['EXT_color_buffer_float', 'EXT_color_buffer_half_float'];
 const BOX_COLOUR = 0x6cb6ff;
+
+const STARTING_CHOICES: Choices = {
+  pointSize: null,
+  pointBudget: null,
+  colouring: 'photos',
+  shading: true,
+  clip: null,
+  photos: false,
+  tool: null,
+  draft: [],
+  measurements: [],
+};
 
 interface Shown {
   cloud: Cloud;
@@ -45,6 +54,8 @@ interface Shown {
 
 export class Viewer {
   private readonly cloud: Cloud;
+  /** All that the cloud has. */
+  private readonly points: number;
   private readonly store: Store;
   private readonly camera: ViewCamera;
   private readonly measuring: Measuring;
@@ -59,9 +70,10 @@ export class Viewer {
   /** Where the mouse went since the last frame. */
   private pointer: { x: number; y: number } | null = null;
   private scheduled = false;
-  /** Whether one frame follows the other. */
-  private running = false;
+  /** Whether what is on the screen is no longer what should be. */
+  private stale = true;
   private movedAt = -Infinity;
+  private readonly stopwatch: Stopwatch<Omit<Drawing, 'milliseconds'>>;
 
   constructor(
     private readonly canvas: HTMLCanvasElement,
@@ -73,14 +85,16 @@ export class Viewer {
     this.canShade = FLOAT_PICTURES.some((name) => renderer.extensions.has(name));
     this.cloud = cloud;
     this.cloud.scene.add(this.box);
-    this.store = new Store(startingChoices(metadata));
+    this.points = metadata.points;
+    this.store = new Store(STARTING_CHOICES);
     this.camera = new ViewCamera(metadata, view, () => this.wake());
     this.measuring = new Measuring(this.store);
     this.overlay = new Overlay(this.camera, view.units);
     this.panel = new Panel(metadata, view, phone);
     this.controls = new Controls(this.store, this.measuring, this.camera.up, view.units);
-    this.places = new PhotoPlaces(this.store, this.camera, cloud, () => this.schedule());
+    this.places = new PhotoPlaces(this.store, this.camera, cloud, () => this.renew());
     this.budget = new AdaptiveBudget(phone ? PHONE_BUDGET : DESKTOP_BUDGET);
+    this.stopwatch = new Stopwatch(renderer.getContext() as WebGL2RenderingContext);
     element('shade').hidden = !this.canShade;
     this.listen();
     this.resize();
@@ -92,7 +106,7 @@ export class Viewer {
   resume(): void {
     state.error = null;
     hideFailure();
-    this.schedule();
+    this.goOn();
   }
 
   tell({ rows, photos }: Report): void {
@@ -122,30 +136,65 @@ export class Viewer {
     canvas.addEventListener('pointermove', (event) => this.hover(event));
     addEventListener('hashchange', () => this.openLink());
     addEventListener('resize', () => this.resize());
+    // A page that is hidden gets no frames.
+    document.addEventListener('visibilitychange', () => this.goOn());
   }
 
-  private draw(now: number): void {
-    const { camera, cloud, renderer, store } = this;
+  private frame(now: number): void {
+    const { budget, camera, cloud, renderer, stopwatch, store } = this;
     this.scheduled = false;
     if (state.error) return;
+    this.judge(now);
     const gliding = camera.update(now);
     const settled = cloud.update(camera, renderer);
     if (cloud.core && !this.controls.ready) {
       this.controls.setCore(cloud.core);
       this.places.show();
     }
-    const moving = now - this.movedAt < LINGER_MS;
-    const tells = moving && this.running && !cloud.loading && store.now.pointBudget === null;
-    if (this.budget.frame(now, tells)) this.apply(store.now);
-    this.markPoint();
-    cloud.draw(camera, renderer);
-    this.overlay.draw(store.now);
-    state.idle = settled && !gliding && !moving && !this.scheduled;
-    Object.assign(state, { points: cloud.points, nodes: cloud.nodes, ready: true });
-    this.panel.show(state);
+    const moving = gliding || now - this.movedAt < LINGER_MS;
+    const probing = settled && store.now.pointBudget === null && budget.wants(cloud.points);
+    const atRest = settled && !moving && !probing;
+    const shaded = store.now.shading && this.canShade && (atRest || !budget.plain);
+    this.stale ||= cloud.changed || probing || shaded !== state.shaded;
+    // Points that come in while the picture before is drawn wait, so that a slow machine has time to unpack them.
+    if (this.stale && (moving || !stopwatch.busy)) this.draw(shaded);
+    state.idle = atRest && !this.stale && !stopwatch.busy && !this.scheduled;
     showLoading(!settled);
-    this.running = !state.idle;
-    if (this.running) this.schedule();
+    if (!state.idle) this.schedule();
+  }
+
+  private draw(shaded: boolean): void {
+    const { camera, cloud, renderer, stopwatch, store } = this;
+    const began = performance.now();
+    const { points, nodes, loading } = cloud;
+    this.stale = false;
+    this.markPoint();
+    cloud.draw(camera, renderer, { shaded });
+    stopwatch.drawn({ points, shaded, loading }, began);
+    this.overlay.draw(store.now);
+    Object.assign(state, { points, nodes, shaded, ready: true });
+    this.panel.show(state);
+  }
+
+  /** Learn from the drawings that are done how many points may be drawn. */
+  private judge(now: number): void {
+    for (const { what, milliseconds } of this.stopwatch.done(now)) {
+      state.drawings++;
+      if (this.store.now.pointBudget !== null) continue;
+      if (this.budget.judge({ ...what, milliseconds })) this.apply(this.store.now);
+    }
+  }
+
+  /** Call where there were no frames for a while. */
+  private goOn(): void {
+    this.stopwatch.forget();
+    this.renew();
+  }
+
+  /** What is on the screen has to be drawn anew. */
+  private renew(): void {
+    this.stale = true;
+    this.schedule();
   }
 
   private schedule(): void {
@@ -154,7 +203,7 @@ export class Viewer {
     state.idle = false;
     requestAnimationFrame((now) => {
       try {
-        this.draw(now);
+        this.frame(now);
       } catch (error) {
         this.failed(error);
       }
@@ -163,23 +212,26 @@ export class Viewer {
 
   private wake(): void {
     this.movedAt = performance.now();
-    this.schedule();
+    this.renew();
   }
 
   private apply(choices: Readonly<Choices>): void {
     state.budget = choices.pointBudget ?? this.budget.points;
-    const shading = choices.shading && this.canShade;
-    this.cloud.apply({ ...choices, shading }, state.budget, this.renderer.getPixelRatio());
+    const pointSize = choices.pointSize ?? sizeOf(Math.min(this.points, state.budget));
+    this.controls.showSize(pointSize);
+    this.cloud.apply(choices, { pointBudget: state.budget, pointSize, pixelRatio: this.renderer.getPixelRatio() });
     this.box.visible = choices.clip !== null;
     if (choices.clip) this.box.box.copy(choices.clip);
     if (!choices.tool) this.overlay.hover = null;
-    this.schedule();
+    this.renew();
   }
 
   private resize(): void {
     this.renderer.setSize(innerWidth, innerHeight, false);
     this.camera.resize(innerWidth, innerHeight);
-    this.schedule();
+    this.apply(this.store.now);
+    // The canvas is blank now.
+    this.wake();
   }
 
   private click(x: number, y: number): void {
@@ -200,7 +252,7 @@ export class Viewer {
   private hover({ clientX, clientY, buttons, pointerType }: PointerEvent): void {
     if (!this.store.now.tool || buttons || pointerType !== 'mouse') return;
     this.pointer = { x: clientX, y: clientY };
-    this.schedule();
+    this.renew();
   }
 
   /** Mark the point that a click would take: once a frame, as a mouse may move more often. */
@@ -223,16 +275,9 @@ export class Viewer {
   }
 }
 
-function startingChoices({ points }: Metadata): Choices {
-  return {
-    pointSize: POINT_SIZES.find(({ fewerThan }) => points < fewerThan)?.size ?? 2,
-    pointBudget: null,
-    colouring: 'photos',
-    shading: true,
-    clip: null,
-    photos: false,
-    tool: null,
-    draft: [],
-    measurements: [],
-  };
+/** How large points are, in CSS pixels, where so many are drawn. */
+function sizeOf(points: number): number {
+  const { least, most, step } = POINT_SIZES;
+  const size = POINT_SHARE * Math.sqrt((innerWidth * innerHeight) / points);
+  return Math.min(most, Math.max(least, Math.round(size / step) * step));
 }
