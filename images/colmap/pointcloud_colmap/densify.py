@@ -1,7 +1,7 @@
 """From a finished model to a dense cloud: undistorted photos, depth maps, and the points that several maps agree on.
 
-It all happens in the model's own frame and before anything is placed, because COLMAP's fusion reckons in single
-precision, in which little is left of a pixel far from the origin.
+It all happens in the model's own frame and before anything is placed, because points are kept in single precision, in
+which little is left of a pixel far from the origin.
 """
 
 import shutil
@@ -16,20 +16,21 @@ import pycolmap
 from pointcloud_api.resource import CameraModel, Density
 from pointcloud_api.stages import StageWarning
 from pointcloud_colmap.beating import beating
-from pointcloud_colmap.dense.fusion import list_views
+from pointcloud_colmap.dense.fusion import fuse_maps
 from pointcloud_colmap.dense_cloud import DenseCloud
 from pointcloud_colmap.dense_presets import DensePreset
 from pointcloud_colmap.dense_report import DenseReport, ViewWithoutMaps
 from pointcloud_colmap.engines import Engine
 from pointcloud_colmap.kept_maps import KeptMaps
 from pointcloud_colmap.mapping import registered_names
-from pointcloud_colmap.memory import FusionMemory, available_memory, fusion_memory
+from pointcloud_colmap.memory import check_fusion
 from pointcloud_colmap.photos import Photos
-from pointcloud_colmap.report import Stopwatch
+from pointcloud_colmap.stopwatch import Stopwatch
 from pointcloud_colmap.undistortion import undistort, undistort_masks
 from pointcloud_colmap.wording import listed
 from pointcloud_stage import Reporter
 from pointcloud_stage.checkpoint import Checkpoint
+from pointcloud_stage.limits import available_memory, cpu_limit
 from pointcloud_stage.pieces import LeftPieces
 
 _NO_MAPS: Final = "no other photo shows enough of the same from beside it"
@@ -59,14 +60,12 @@ class DenseStep:
     model_digest: str
     """SHA-256 of the file that the model is kept in."""
     photos: Photos
-    video: bool
-    """Whether the photos are frames."""
     engine: Engine
     preset: DensePreset
     attempts: LeftPieces
     checkpoint: Checkpoint
     scratch: Path
-    """A folder that does not exist yet; takes 16 bytes a pixel and pass, and is gone afterwards."""
+    """A folder that does not exist yet; takes 16 bytes a pixel and pass, and 14 a pixel. It is gone afterwards."""
     kept: Path
     """Another such folder beside it, in which maps wait to be stored."""
     progress: Reporter
@@ -92,19 +91,19 @@ class DenseStep:
             )
         try:
             with self.stopwatch.step("undistort"):
-                masks = self._undistort()
-            memory = fusion_memory(self._sizes(), around=self.preset.check_num_images, memory=available_memory())
+                self._undistort()
+            check_fusion(self._sizes(), memory=available_memory())
             with self.stopwatch.step("patch_match"):
                 kept, reasons = self._estimate()
             without = kept.without()
             with self.stopwatch.step("fuse"):
-                cloud = self._fuse(without, masks, memory)
+                cloud = self._fuse(without)
         finally:
             shutil.rmtree(self.scratch, ignore_errors=True)
         return self._densified(cloud, kept, {view: reasons.get(view, _NO_MAPS) for view in without})
 
-    def _undistort(self) -> Path | None:
-        """Make the workspace, and the masks where there are any, whose folder is given."""
+    def _undistort(self) -> None:
+        """Make the workspace, with masks where there are any."""
         model = self.scratch / "model"
         model.mkdir(parents=True)
         self.model.write_binary(model)
@@ -117,15 +116,14 @@ class DenseStep:
             tell=lambda done: self.progress.update("undistort", done, total, "images"),
             max_image_size=self.preset.max_image_size,
         )
-        if self.photos.masks is None:
-            return None
-        return undistort_masks(
-            self.model,
-            self.photos.masks,
-            self._workspace,
-            scratch=self.scratch / "masks",
-            max_image_size=self.preset.max_image_size,
-        )
+        if self.photos.masks is not None:
+            undistort_masks(
+                self.model,
+                self.photos.masks,
+                self._workspace,
+                scratch=self.scratch / "masks",
+                max_image_size=self.preset.max_image_size,
+            )
 
     def _sizes(self) -> list[tuple[int, int]]:
         """Of the undistorted photos, which the maps have too."""
@@ -157,30 +155,22 @@ class DenseStep:
         look()
         return kept, reasons
 
-    def _fuse(self, without: Sequence[str], masks: Path | None, memory: FusionMemory) -> DenseCloud:
+    def _fuse(self, without: Sequence[str]) -> DenseCloud:
         used = sorted(set(self._views) - set(without))
         if not used:
             return DenseCloud.empty()
-        total = len(used)
-        list_views(self._workspace, used)
-        options = self.preset.fusion(views=len(self._views), video=self.video, agreeing=self.engine.agreeing)
-        if memory.cache_gigabytes is not None:
-            options.use_cache = True
-            options.cache_size = memory.cache_gigabytes
-        if masks is not None:
-            options.mask_path = masks
-        fused = self.scratch / "fused.ply"
-        with beating(lambda: self.progress.update("fuse", 0, total, "images")):
-            pycolmap.stereo_fusion(
-                fused,
-                self.engine.to_fuse(self._workspace),
-                input_type=self.engine.passes[-1].value,
-                options=options,
-                output_type="PLY",
-            )
-            cloud = DenseCloud.read(fused)
-        self.progress.update("fuse", total, total, "images")
-        return cloud
+        fused = self.scratch / "fused"
+        fuse_maps(
+            self._workspace,
+            used,
+            made_in=self.engine.passes[-1],
+            pixel_centre=self.engine.pixel_centre,
+            scratch=self.scratch / "packed",
+            output=fused,
+            threads=cpu_limit(),
+            tell=lambda done, total: self.progress.update("fuse", done, total, "images"),
+        )
+        return DenseCloud.mapped(fused)
 
     def _densified(self, cloud: DenseCloud, kept: KeptMaps, without: Mapping[str, str]) -> Densified:
         report = DenseReport(

@@ -7,26 +7,27 @@ from typing import Final
 
 import pycolmap
 
-from pointcloud_api.resource import Density, Quality
-from pointcloud_api.stages import StageWarning
-from pointcloud_colmap.dense.fusion import AGREEING, fusion_workspace
-from pointcloud_colmap.dense.patch_match import estimate_maps, memory_beside
+from pointcloud_api.resource import Quality
 from pointcloud_colmap.dense.recipe import RECIPES
 from pointcloud_colmap.dense.views import read_views
 from pointcloud_colmap.dense_presets import DENSE_PRESETS, DensePreset
 from pointcloud_colmap.depth_maps import Pass
 from pointcloud_colmap.device import Device
-from pointcloud_colmap.memory import available_memory, patch_match_cache, patch_match_images
+from pointcloud_colmap.memory import patch_match_cache, patch_match_images
 from pointcloud_colmap.presets import digest
-from pointcloud_stage.limits import cpu_limit
+from pointcloud_stage.limits import available_memory, cpu_limit
 
 _CUDA_COST: Final = 40.0
 """Of a view and pass, in the time of comparing two photos on a CPU. An estimate: nothing of ours was run on a GPU."""
-_CPU_COST: Final = {Quality.LOW: 60.0, Quality.MEDIUM: 25.0, Quality.HIGH: 20.0, Quality.EXTREME: 40.0}
+_CPU_COST: Final = {Quality.LOW: 12.0, Quality.MEDIUM: 5.0, Quality.HIGH: 4.0, Quality.EXTREME: 8.0}
 """The same on processors: `python -m tools.bench.dense` has the seconds."""
 _ALONE: Final = "fewer than two other photos see the same from a useful angle"
-_METHOD: Final = "1"
+_METHOD: Final = "2"
 """Of our maps: another one makes maps that are not to be mixed with those of this one."""
+
+_MIDDLE: Final = 0.5
+_CORNER: Final = 0.0
+"""COLMAP's patch match takes a pixel's index for its place."""
 
 Fill = Callable[[Path, Callable[[], None]], Mapping[str, str]]
 """Fills a workspace of COLMAP's (https://colmap.github.io/format.html#dense-reconstruction): its depth and normal maps.
@@ -36,10 +37,6 @@ The second argument may be called at any time, by any thread, to have the maps c
 `masks` of the workspace, for an engine that can do with them; fusion minds them in any case. Gives, by the name of
 the view, why it has no maps, as far as that is known.
 """
-
-
-def _as_it_is(workspace: Path) -> Path:
-    return workspace
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +52,8 @@ class Engine:
     cost: float
     """What a view takes in the time of comparing two photos: for the progress alone."""
     fill: Fill
-    agreeing: int | None = None
-    """Pixels that have to agree for fusion to make a point of them; None: as many as COLMAP's preset has."""
-    to_fuse: Callable[[Path], Path] = _as_it_is
-    """The workspace to hand to fusion, made from the one that was filled."""
-    on_request: bool = False
-    """Whether it takes so long that it works only where a dense cloud is asked for by name."""
+    pixel_centre: float
+    """Where a map's value is of, in pixels from the pixel's upper left corner, which COLMAP's cameras count from."""
 
 
 EngineFor = Callable[[Device, Quality], Engine]
@@ -87,6 +80,7 @@ def _on_a_gpu(preset: DensePreset) -> Engine:
         passes=passes,
         cost=_CUDA_COST * len(passes),
         fill=fill,
+        pixel_centre=_CORNER,
     )
 
 
@@ -96,10 +90,13 @@ def _on_processors(preset: DensePreset, quality: Quality) -> Engine:
     passes = (Pass.PHOTOMETRIC, Pass.GEOMETRIC)
 
     def fill(workspace: Path, tell: Callable[[], None]) -> Mapping[str, str]:
-        views = read_views(workspace, sources=recipe.sources).values()
-        beside = max(memory_beside(view.width, view.height) for view in views)
+        from pointcloud_colmap.dense.patch_match import estimate_maps, memory_beside  # noqa: PLC0415 - numba, here alone
+
+        views = read_views(workspace, sources=recipe.sources)
+        beside = max(memory_beside(view.width, view.height) for view in views.values())
         made = estimate_maps(
             workspace,
+            views,
             recipe=recipe,
             threads=cpu_limit(),
             memory=patch_match_images(beside, available_memory()),
@@ -114,21 +111,5 @@ def _on_processors(preset: DensePreset, quality: Quality) -> Engine:
         passes=passes,
         cost=_CPU_COST[quality] * len(passes),
         fill=fill,
-        agreeing=AGREEING,
-        to_fuse=fusion_workspace,
-        on_request=True,
-    )
-
-
-def choose_engine(wish: Density, engine: Engine) -> tuple[Engine | None, StageWarning | None]:
-    """The engine to use, if the cloud is to be dense, and a warning where `auto` goes without."""
-    if wish is Density.SPARSE:
-        return None, None
-    if wish is Density.DENSE or not engine.on_request:
-        return engine, None
-    return None, StageWarning(
-        reason="SparseWithoutGpu",
-        message="The cloud is sparse, because there is no GPU to compute depth on, and processors take long: see "
-        "docs/photos.md. To have it dense all the same set spec.reconstruction.density to dense; with sparse this is "
-        "not said.",
+        pixel_centre=_MIDDLE,
     )

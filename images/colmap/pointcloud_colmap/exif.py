@@ -1,7 +1,7 @@
-"""Reads when and where photos were taken from their EXIF: from the file's head alone, about a millisecond a photo.
+"""Reads when, where and with what photos were taken from their EXIF: from the file's head alone.
 
-COLMAP's bitmaps tell no time, and its database no position without an altitude. Pillow would, but in one process with
-pycolmap it corrupts the heap.
+COLMAP's bitmaps are decoded whole and tell no time, and its database no position without an altitude. Pillow would tell
+all, but in one process with pycolmap it corrupts the heap.
 """
 
 import logging
@@ -21,6 +21,8 @@ logging.getLogger("exifread").setLevel(logging.CRITICAL)  # a photo without EXIF
 
 _ALTITUDE, _ALTITUDE_REF = "GPS GPSAltitude", "GPS GPSAltitudeRef"
 _TIME, _FRACTION = "EXIF DateTimeOriginal", "EXIF SubSecTimeOriginal"
+_CAMERA: Final = ("Image Make", "Image Model")
+_FOCAL_LENGTHS: Final = ("EXIF FocalLengthIn35mmFilm", "EXIF FocalLength")
 _BELOW_SEA_LEVEL: Final = 1
 _READS: Final = 50_000
 """Of a photo at most, a tenth of a second; cameras' photos take some hundred. A hostile file can ask for millions."""
@@ -41,11 +43,13 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class Shot:
-    """When and where a photo was taken, as far as it says so."""
+    """When, where and with what a photo was taken, as far as it says so."""
 
     taken: datetime | None = None
     """By the camera's clock, which knows no time zone: for the order of one camera's photos."""
     position: Position | None = None
+    camera: bool = False
+    """Whether it says make, model and a focal length, by which COLMAP tells cameras apart."""
 
 
 class _Bounded:
@@ -72,7 +76,8 @@ def read_shot(file: Path) -> Shot:
         except Exception as error:  # noqa: BLE001 - what the library raises for damaged data is documented nowhere
             print(f"the EXIF of {file.name} cannot be read: {error!r}")
             return Shot()
-    return Shot(_taken(tags), _position(tags))
+    camera = all(tag in tags for tag in _CAMERA) and any(tag in tags for tag in _FOCAL_LENGTHS)
+    return Shot(_taken(tags), _position(tags), camera)
 
 
 def read_shots(photos: Photos) -> dict[str, Shot]:

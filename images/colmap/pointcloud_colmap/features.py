@@ -7,14 +7,15 @@ from typing import Final
 
 import pycolmap
 
-from pointcloud_api.resource import CameraModel, CameraSharing
+from pointcloud_api.resource import CameraModel
 from pointcloud_api.stages import Reason
+from pointcloud_colmap.camera_groups import CameraGroup
 from pointcloud_colmap.cameras import check_shapes, reader_options, settle_focal_lengths
 from pointcloud_colmap.database import watched
 from pointcloud_colmap.device import Device
 from pointcloud_colmap.feature_files import read_features
 from pointcloud_colmap.kept import KeptFeatures
-from pointcloud_colmap.photos import CameraGroup, Photos, group_by_camera
+from pointcloud_colmap.photos import Photos
 from pointcloud_colmap.presets import Preset
 from pointcloud_stage import Reporter, StageFailure
 
@@ -30,8 +31,9 @@ class Extraction:
     preset: Preset
     device: Device
     threads: int
+    groups: Sequence[CameraGroup]
+    """All photos."""
     camera_model: CameraModel = CameraModel.SIMPLE_RADIAL
-    camera_sharing: CameraSharing = CameraSharing.AUTO
 
 
 def extract_features(
@@ -40,19 +42,17 @@ def extract_features(
     """Fill the database and give the number of features by name of the photo; an unreadable photo has none.
 
     Features that `kept` has brought are entered, the others are extracted, and kept while they are. Reports the steps
-    `inspect`, `enter` and `extract`. Raises StageFailure: TOO_FEW_POINTS when fewer than two photos have enough
-    features to be reconstructed from, BAD_SETTINGS when the photos cannot be of the camera model.
+    `enter` and `extract`. Raises StageFailure: TOO_FEW_POINTS when fewer than two photos have enough features to be
+    reconstructed from, BAD_SETTINGS when the photos cannot be of the camera model.
     """
     check_shapes(how.camera_model, photos)
-    brought = kept.brought
-    groups = group_by_camera(photos, how.camera_sharing, progress)
-    readable = [name for group in groups for name in group.names]
+    brought, groups, total = kept.brought, how.groups, len(photos.names)
     _enter(database, photos.folder, groups, model=how.camera_model, brought=brought, progress=progress)
 
     def look(connection: pycolmap.Database) -> None:
-        progress.update("extract", kept.keep_new(connection), len(readable), "images")
+        progress.update("extract", kept.keep_new(connection), total, "images")
 
-    progress.update("extract", sum(name in brought for name in readable), len(readable), "images")
+    progress.update("extract", len(brought), total, "images")
     with watched(database, look, checkpoint=kept.checkpoint):
         for group in groups:
             # An empty list of names would mean every photo in the folder to COLMAP.

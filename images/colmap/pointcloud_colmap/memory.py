@@ -24,7 +24,6 @@ Fewer threads give the same result later; smaller photos or fewer features would
 settings, so that is left to who sets the quality.
 """
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -33,7 +32,7 @@ from pointcloud_api.stages import ExitCode, Reason, StageWarning
 from pointcloud_colmap.device import Device
 from pointcloud_colmap.presets import Preset
 from pointcloud_stage import StageFailure
-from pointcloud_stage.limits import memory_limit
+from pointcloud_stage.limits import gib
 
 _RESERVE: Final = 300_000_000
 """Bytes for the process itself, the supervisor, COLMAP's queues and what is kept for later attempts."""
@@ -47,11 +46,10 @@ _GUIDED: Final = 18
 """Bytes that a guided comparison takes per feature of one photo times feature of the other: 17 measured."""
 
 
-_LOADED: Final = 19
-"""Bytes of a view's photo and maps per pixel, as fusion holds them: colours, depth and normal."""
-_FUSED: Final = 25
-"""Bytes per pixel of all views that fusion takes beside, for what is fused already and for the points: by
-`python -m tools.bench.fusion` 12 where 12 rendered views of 1600x1200 came to 0.02 points a pixel, and 18 with 0.05."""
+_FUSED: Final = 10
+"""Bytes that fusion takes per pixel of the largest view, for its photo, beside what it maps into memory."""
+_FUSED_COLUMN: Final = 20_000
+"""Bytes that it takes per column of that view, for the points of the rows at hand."""
 _CACHED: Final = 0.5
 """Of the memory that is left, for COLMAP's cache in patch match."""
 _LEAST_CACHE: Final = 500_000_000
@@ -112,35 +110,14 @@ def patch_match_images(beside: int, memory: int) -> int:
     return left
 
 
-@dataclass(frozen=True, kw_only=True)
-class FusionMemory:
-    """How fusion may use memory."""
+def check_fusion(sizes: Iterable[tuple[int, int]], *, memory: int) -> None:
+    """See that maps of these sizes (width, height; pixels) can be fused with `memory` (bytes), however many they are.
 
-    cache_gigabytes: float | None
-    """For maps that are read when they are needed, by one thread; None where there is room for all of them."""
-
-
-def fusion_memory(sizes: Iterable[tuple[int, int]], *, around: int, memory: int) -> FusionMemory:
-    """What the fusion of maps of these sizes (width, height; pixels) is to do with `memory` (bytes).
-
-    A point is looked for in the `around` views that share most with one. Raises StageFailure(OUT_OF_MEMORY), with how
-    much is needed, when there is not even room for the maps of those and the points that are likely to come: before
-    the maps are made, and not after. With less, each pixel has maps read again: 12 views whose fusion takes seconds
-    were not fused in nine minutes when a quarter of them had room.
+    Raises StageFailure(OUT_OF_MEMORY), with how much is needed, when they cannot: before they are made, and not after.
     """
-    views = [width * height for width, height in sizes]
-    fixed = _RESERVE + _FUSED * sum(views)
-    if fixed + _LOADED * sum(views) <= memory:
-        return FusionMemory(cache_gigabytes=None)
-    least = _LOADED * sum(sorted(views)[-1 - around :])
-    if fixed + least > memory:
-        raise too_little_memory("Fusing depth maps", fixed + least, memory)
-    return FusionMemory(cache_gigabytes=(memory - fixed) / 1e9)
-
-
-def available_memory() -> int:
-    """Bytes that the process may use: the container's limit, or the machine's memory where there is none."""
-    return memory_limit() or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    needed = _RESERVE + max((_FUSED * width * height + _FUSED_COLUMN * width for width, height in sizes), default=0)
+    if needed > memory:
+        raise too_little_memory("Fusing depth maps", needed, memory)
 
 
 def _scaled_pixels(width: int, height: int, max_image_size: int) -> int:
@@ -163,10 +140,10 @@ class _Need:
         return Threads(count=count, warning=self._fewer(count, cpus, memory) if count < cpus else None)
 
     def _fewer(self, count: int, cpus: int, memory: int) -> StageWarning:
-        needed = _gib(self.fixed + cpus * self.a_thread)
+        needed = gib(self.fixed + cpus * self.a_thread)
         return StageWarning(
             reason="FewerThreads",
-            message=f"{self.step} used {count} of {cpus} processors, because more do not fit into {_gib(memory)} of "
+            message=f"{self.step} used {count} of {cpus} processors, because more do not fit into {gib(memory)} of "
             f"memory: the result is the same, but later. spec.stages.reconstruct.resources.limits.memory of {needed} "
             "has room for all.",
         )
@@ -176,13 +153,8 @@ def too_little_memory(step: str, needed: int, memory: int) -> StageFailure:
     """A step needs more bytes than the container has; the operator tries again with more."""
     return StageFailure(
         Reason.OUT_OF_MEMORY,
-        f"{step} of this size at this quality needs {_gib(needed)} of memory, and the container has {_gib(memory)}.",
-        f"Raise spec.stages.reconstruct.resources.limits.memory to {_gib(needed)} or more, or choose a lower "
+        f"{step} of this size at this quality needs {gib(needed)} of memory, and the container has {gib(memory)}.",
+        f"Raise spec.stages.reconstruct.resources.limits.memory to {gib(needed)} or more, or choose a lower "
         "spec.reconstruction.quality.",
         exit_code=ExitCode.NEEDS_MORE,
     )
-
-
-def _gib(size: int) -> str:
-    """A quantity for the spec, rounded up."""
-    return f"{-(-size * 10 // 2**30) / 10:.1f}Gi"

@@ -32,7 +32,8 @@ def pair_of(first: str, second: str) -> Pair:
 
 FEW: Final = 100
 """Photos of which all pairs are compared, whatever they say of themselves: not more a photo than the rules for many
-compare. Comparing two takes 0.03 processor seconds at low quality and 0.2 at medium, so 15 minutes for all of 100."""
+compare. Comparing two takes 0.2 processor seconds at medium quality (`match` of `python -m tools.bench.overhead`, over
+the pairs that it prints), so a quarter of an hour for all of 100."""
 FEW_UNORDERED: Final = 200
 """Photos of which all are compared where nothing but their looks says which belong together: an hour at medium."""
 NEIGHBOURS: Final = 40

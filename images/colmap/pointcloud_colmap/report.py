@@ -1,8 +1,5 @@
 """`report.json`: everything about a reconstruction that a person may ask for afterwards."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Self
 
 import pycolmap
@@ -99,17 +96,3 @@ class Report(ApiModel):
     settings: Preset
     """What the quality meant on the device."""
     warnings: tuple[StageWarning, ...]
-
-
-class Stopwatch:
-    """Adds up the seconds of named steps."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """Time the body."""
-        start = time.monotonic()
-        yield
-        self.seconds[name] = round(time.monotonic() - start, 2)

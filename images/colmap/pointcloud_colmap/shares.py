@@ -20,7 +20,7 @@ _ALIKE: Final = 0.15
 """A photo that is looked up in a vocabulary."""
 _UNDISTORT: Final = 0.5
 """A photo that is undistorted."""
-_FUSE: Final = 5.0
+_FUSE: Final = 1.0
 """A view whose maps are fused."""
 _QUICKER: Final = {Device.CPU: 1.0, Device.CUDA: 20.0}
 """How many times as quick extraction and matching are; mapping is not."""
@@ -42,7 +42,6 @@ def shares(  # noqa: PLR0913 - what the steps grow with
     return {
         "download": 0.5 * photos,
         "reuse": 0.1 * photos,
-        "inspect": 0.3 * photos,
         "enter": 0.1 * photos,
         "extract": _EXTRACT[quality] / _QUICKER[device] * photos,
         "alike": _ALIKE * photos if pairs < all_pairs(photos) else 0,

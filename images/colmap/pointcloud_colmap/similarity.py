@@ -18,9 +18,8 @@ from pointcloud_colmap.presets import SEED
 from pointcloud_stage import Reporter
 
 _WORDS: Final = 2048
-"""Of 160 rendered photos once around a ruin, each of which overlaps with some 85 others, the 20 most alike overlapped
-in 98 % of all cases with 1,024 words and in 100 % with 4,096; the 50 most alike held 87 % and 91 % of the pairs with 50
-matches or more. Making 1,024 words takes 2 processor seconds, 4,096 take 22; looking a photo up takes 0.03."""
+"""More of them tell more surely which photos are alike, and take longer to make: `python -m tools.bench.similarity` has
+both of rendered photos."""
 _SAMPLES: Final = 40 * _WORDS
 """Features that the words are made of; faiss, which COLMAP clusters with, asks for 39 a word."""
 _SAMPLED_PHOTOS: Final = 500

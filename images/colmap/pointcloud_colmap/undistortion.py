@@ -71,10 +71,10 @@ def undistort(  # noqa: PLR0913 - two inputs, one output, and options by keyword
 
 def undistort_masks(
     model: pycolmap.Reconstruction, masks: Path, workspace: Path, *, scratch: Path, max_image_size: int
-) -> Path:
-    """Do to masks, `<photo>.png` each, what `undistort` does to their photos, and give the folder that they are in.
+) -> None:
+    """Do to masks, `<photo>.png` each, what `undistort` does to their photos, into `masks` of the photos' workspace.
 
-    That is `masks` of the photos' workspace; `scratch` is a folder that does not exist yet. A pixel that was masked in
+    `scratch` is a folder that does not exist yet. A pixel that was masked in
     part is not black any more.
     """
     named = pycolmap.Reconstruction(model)
@@ -91,7 +91,7 @@ def undistort_masks(
         tell=lambda _done: None,
         max_image_size=max_image_size,
     )
-    return (scratch / "workspace" / _IMAGES).rename(workspace / "masks")
+    (scratch / "workspace" / _IMAGES).rename(workspace / "masks")
 
 
 def write_undistorted(model: Path, photos: Path, folder: Path, *, scratch: Path, progress: Reporter) -> None:

@@ -8,6 +8,7 @@ import pycolmap
 from pointcloud_api.base import ApiModel
 from pointcloud_api.stages import Units
 from pointcloud_colmap.orientation import FloatArray
+from pointcloud_colmap.rows import Rows
 
 _VISIBLE: Final = 0.9
 """Share of the points that must be in view; the others are often stray and far away."""
@@ -40,19 +41,19 @@ class View(ApiModel):
     """What a length of 1 is."""
 
 
-def choose_view(reconstruction: pycolmap.Reconstruction, points: FloatArray, *, title: str, units: Units) -> View:
+def choose_view(reconstruction: pycolmap.Reconstruction, points: Rows, *, title: str, units: Units) -> View:
     """A view of points (N, 3), whose up is +Z, in the direction from which the most telling photo was taken.
 
     Of very many points a part is enough.
     """
-    points = points[:: 1 + len(points) // _TELLING]
+    some: FloatArray = points[:: 1 + len(points) // _TELLING]
     telling = max(
         (reconstruction.image(image_id) for image_id in reconstruction.reg_image_ids()),
         key=lambda image: (image.num_points3D, image.name),
     )
-    target = np.median(points, axis=0)
-    position = draw_back(points, target=target, towards=telling.projection_center())
-    return View(title=title, position=_triple(position), target=_triple(target), core=core_of(points), units=units)
+    target = np.median(some, axis=0)
+    position = draw_back(some, target=target, towards=telling.projection_center())
+    return View(title=title, position=_triple(position), target=_triple(target), core=core_of(some), units=units)
 
 
 def core_of(points: FloatArray) -> Core:

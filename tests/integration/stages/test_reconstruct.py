@@ -125,7 +125,7 @@ def test_rendered_photos_are_placed_where_they_were_taken_and_level(store_server
 
 def _assert_counted_all_the_way(progress: Sequence[Progress], *, photos: int) -> None:
     steps = list(dict.fromkeys(line.step for line in progress))
-    assert steps == ["download", "inspect", "extract", "match", "map", "export", "upload"]
+    assert steps == ["download", "extract", "match", "map", "export", "upload"]
     percents = [line.percent for line in progress]
     assert percents == sorted(percents)
     ends = {line.step: line for line in progress}
@@ -204,8 +204,8 @@ def test_photos_that_are_added_are_the_only_ones_extracted(
     assert len(before) == 8
     assert len(after) == 10
     assert before.items() <= after.items()
-    assert [line.step for line in second.progress if line.done == line.total][:4] == [
-        "download", "reuse", "inspect", "enter",
+    assert [line.step for line in second.progress if line.done == line.total][:3] == [
+        "download", "reuse", "enter",
     ]  # fmt: skip
     assert min(line.done for line in second.progress if line.step == "extract") == 8
     assert min(line.done for line in second.progress if line.step == "match") == 8 * 7 // 2

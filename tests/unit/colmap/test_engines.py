@@ -2,11 +2,11 @@
 
 import pytest
 
-from pointcloud_api.resource import Density, Quality
+from pointcloud_api.resource import Quality
 from pointcloud_colmap.dense_presets import DENSE_PRESETS
 from pointcloud_colmap.depth_maps import Pass
 from pointcloud_colmap.device import Device
-from pointcloud_colmap.engines import choose_engine, engine_for
+from pointcloud_colmap.engines import engine_for
 
 
 @pytest.mark.parametrize(
@@ -34,18 +34,6 @@ def test_photos_are_as_large_as_colmaps_presets_have_them() -> None:
     assert [DENSE_PRESETS[quality].max_image_size for quality in Quality] == [1000, 1600, 2400, -1]
 
 
-def test_a_point_is_believed_when_five_pixels_agree_and_in_a_video_when_fifteen_do() -> None:
-    preset = DENSE_PRESETS[Quality.LOW]
-
-    def pixels(*, views: int, video: bool, agreeing: int | None = None) -> int:
-        return preset.fusion(views=views, video=video, agreeing=agreeing).min_num_pixels
-
-    assert (pixels(views=100, video=False), pixels(views=100, video=True)) == (5, 15)
-    assert (pixels(views=3, video=False), pixels(views=8, video=True)) == (4, 9), "no more than there can be"
-    assert (pixels(views=100, video=True, agreeing=3), pixels(views=1, video=False, agreeing=3)) == (3, 2)
-    assert preset.fusion(views=9, video=False).check_num_images == 25
-
-
 def test_the_recipe_is_that_of_the_maps_and_not_of_the_machine() -> None:
     recipes = [DENSE_PRESETS[quality].patch_match_recipe() for quality in Quality]
     assert len(set(recipes)) == len(recipes)
@@ -58,14 +46,8 @@ def test_processors_make_both_passes_and_their_maps_are_not_taken_for_colmaps() 
     assert engine_for(Device.CPU, Quality.LOW).passes == (Pass.PHOTOMETRIC, Pass.GEOMETRIC)
 
 
-@pytest.mark.parametrize("device", Device)
-@pytest.mark.parametrize("wish", Density)
-def test_auto_is_dense_on_a_gpu_alone_and_else_says_why_not(device: Device, wish: Density) -> None:
-    engine = engine_for(device, Quality.LOW)
-    chosen, warning = choose_engine(wish, engine)
-    waits = wish is Density.AUTO and device is Device.CPU
-    assert chosen is (None if waits or wish is Density.SPARSE else engine)
-    assert (warning is not None) == waits
-    if warning is not None:
-        assert warning.reason == "SparseWithoutGpu"
-        assert "spec.reconstruction.density to dense" in warning.message
+def test_a_depth_of_ours_is_of_a_pixels_middle_and_one_of_colmaps_of_its_corner() -> None:
+    assert {device: engine_for(device, Quality.LOW).pixel_centre for device in Device} == {
+        Device.CPU: 0.5,
+        Device.CUDA: 0.0,
+    }

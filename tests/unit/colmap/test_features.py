@@ -10,9 +10,11 @@ import pycolmap
 import pytest
 from PIL import Image, ImageFilter
 
-from pointcloud_api.resource import Quality
+from pointcloud_api.resource import CameraSharing, Quality
 from pointcloud_api.stages import Photo
+from pointcloud_colmap.camera_groups import group_by_camera
 from pointcloud_colmap.device import Device
+from pointcloud_colmap.exif import read_shots
 from pointcloud_colmap.feature_files import read_features
 from pointcloud_colmap.features import Extraction, extract_features
 from pointcloud_colmap.kept import KeptFeatures
@@ -24,7 +26,6 @@ from pointcloud_stage.pieces import LeftPieces
 from pointcloud_stage.store import Store
 from tests.fixtures.store import StoreServer
 
-HOW = Extraction(preset=PRESETS[Quality.LOW], device=Device.CPU, threads=2)
 RECIPE = PRESETS[Quality.LOW].extraction_recipe(Device.CPU)
 
 
@@ -63,10 +64,12 @@ class Attempts:
         kept = KeptFeatures(photos, recipe=RECIPE, checkpoint=checkpoint, scratch=folder / "features")
         begun: list[int] = []
         reporter = Reporter(lambda line: begun.append(line.done) if line.step == "extract" else None, nonce=pod_uid)
-        reporter.plan(reuse=1, inspect=1, enter=1, extract=1)
+        reporter.plan(reuse=1, enter=1, extract=1)
         before = LeftPieces(client, _prefix(run_before), but_of=pod_uid) if run_before else None
         kept.bring(LeftPieces(client, _prefix(key), but_of=pod_uid), before, reporter)
-        features = extract_features(folder / "database.db", photos, kept=kept, how=HOW, progress=reporter)
+        groups = group_by_camera(photos, read_shots(photos), CameraSharing.AUTO)
+        how = Extraction(preset=PRESETS[Quality.LOW], device=Device.CPU, threads=2, groups=groups)
+        features = extract_features(folder / "database.db", photos, kept=kept, how=how, progress=reporter)
         checkpoint.settle()
         return Attempt(folder / "database.db", kept, features, begun[0])
 

@@ -52,6 +52,18 @@ def test_without_a_place_coordinates_are_the_models_and_no_crs_is_claimed(tmp_pa
     assert cloud.xyz == pytest.approx(positions, abs=1e-6 * 2 * extent)
 
 
+def test_points_that_are_written_in_parts_come_out_in_their_order(tmp_path: Path) -> None:
+    positions = RANDOM.uniform([-300, -300, 400], [300, 300, 480], ((1 << 18) + 5, 3))
+    colours = np.resize(COLOURS, positions.shape)
+    for name, georeference in (("local", None), ("map", ZURICH)):
+        write_laz(positions, colours, tmp_path / name, georeference=georeference)
+    local, placed = (laspy.read(tmp_path / name) for name in ("local", "map"))
+    np.testing.assert_allclose(local.xyz, positions, rtol=0, atol=0.001)
+    assert (local.red // 257 == colours[:, 0]).all()
+    # The earth is round.
+    np.testing.assert_allclose(placed.z, positions[:, 2], rtol=0, atol=0.05)
+
+
 def test_one_point_is_a_cloud(tmp_path: Path) -> None:
     write_laz(np.array([[1.0, 2.0, 3.0]]), COLOURS[:1], tmp_path / "points.laz", georeference=None)
     assert laspy.read(tmp_path / "points.laz").xyz.tolist() == [[1.0, 2.0, 3.0]]

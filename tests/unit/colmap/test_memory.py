@@ -7,8 +7,8 @@ from pointcloud_api.stages import ExitCode, Reason
 from pointcloud_colmap.device import Device
 from pointcloud_colmap.memory import (
     Threads,
+    check_fusion,
     extraction_threads,
-    fusion_memory,
     matching_threads,
     patch_match_cache,
     patch_match_images,
@@ -73,24 +73,15 @@ def test_a_guided_comparison_takes_the_square_of_the_features_and_a_plain_one_ne
         threads([13657] * 2, guided=True, memory=3146 * MB)
 
 
-def test_fusion_has_all_maps_in_memory_where_they_fit_else_a_cache_of_what_is_left() -> None:
-    sizes = [(1600, 1200)] * 12
-    assert fusion_memory(sizes, around=33, memory=1500 * MB).cache_gigabytes is None, "955 MB were measured"
-    hundred = [(1600, 1200)] * 100
-    all_maps, beside = 19 * 192 * MB, 300 * MB + 25 * 192 * MB
-    assert fusion_memory(hundred, around=33, memory=all_maps + beside).cache_gigabytes is None
-    less = fusion_memory(hundred, around=33, memory=all_maps + beside - 1).cache_gigabytes
-    assert less == pytest.approx(19 * 192 / 1000)
-
-
-def test_fusion_that_would_read_maps_again_for_every_pixel_ends_the_stage_before_they_are_made() -> None:
-    hundred = [(1600, 1200)] * 100
-    least = 300 * MB + 25 * 192 * MB + 19 * 34 * 1600 * 1200
-    assert fusion_memory(hundred, around=33, memory=least).cache_gigabytes == pytest.approx(1.24, abs=0.01)
-    with pytest.raises(StageFailure, match="Fusing depth maps") as caught:
-        fusion_memory(hundred, around=33, memory=least - 1)
+def test_fusion_needs_room_for_the_largest_view_however_many_there_are() -> None:
+    sizes = [(1600, 1200), (100, 100)]
+    needed = 300 * MB + 10 * 1600 * 1200 + 20_000 * 1600
+    for count in (1, 1000):
+        check_fusion(sizes * count, memory=needed)
+        with pytest.raises(StageFailure, match="Fusing depth maps") as caught:
+            check_fusion(sizes * count, memory=needed - 1)
     assert (caught.value.error.reason, caught.value.exit_code) == (Reason.OUT_OF_MEMORY, ExitCode.NEEDS_MORE)
-    assert "limits.memory to 6.0Gi" in caught.value.error.remedy
+    assert "limits.memory to 0.4Gi" in caught.value.error.remedy
 
 
 def test_patch_match_on_processors_keeps_photos_in_what_a_view_leaves() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
 from hypothesis import given, settings
@@ -126,6 +126,16 @@ def test_pairs_that_are_left_out_for_want_of_knowledge_are_told_of() -> None:
     assert choice.warning
     assert "about 20 times the time of matching" in choice.warning.message
     assert [choose(shots, Matching.AUTO).warning for shots in (bag(50), grid(400), frames(400))] == [None] * 3
+
+
+def test_the_neighbours_are_more_than_those_that_overlap_a_photo_of_a_survey_by_a_quarter() -> None:
+    overlapping = [
+        (along, across)
+        for along, across in product(range(-9, 10), repeat=2)
+        if max(0.0, 1 - 0.2 * abs(along)) * max(0.0, 1 - 0.3 * abs(across)) >= 0.25
+    ]
+    assert len(overlapping) - 1 == 26
+    assert NEIGHBOURS > 26
 
 
 @pytest.mark.parametrize("shots", [grid(2000, columns=40), frames(2000), bag(2000)], ids=["grid", "video", "bag"])

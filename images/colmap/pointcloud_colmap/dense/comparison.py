@@ -64,8 +64,8 @@ def _sources(view: DenseView, others: Sequence[DenseView], images: Images, halvi
         pixels=packed,
         start=starts.astype(np.int64),
         size=np.array(sizes, np.int32),
-        onto=np.stack([_projection(view, other, halvings) for other in others]),
-        back=np.stack([_projection(other, view, halvings) for other in others]),
+        onto=np.stack([projection(view, other, halvings) for other in others]),
+        back=np.stack([projection(other, view, halvings) for other in others]),
         inverse_depth=np.empty(0, np.float32),
     )
 
@@ -98,8 +98,8 @@ def _calibration(view: DenseView, halvings: int) -> MatrixArray:
     return np.array([[view.focal[0] * scale, 0, column], [0, view.focal[1] * scale, row], [0, 0, 1]])
 
 
-def _projection(view: DenseView, other: DenseView, halvings: int) -> FloatArray:
-    """(3, 4), see `matching.Sources.onto`."""
+def projection(view: DenseView, other: DenseView, halvings: int) -> FloatArray:
+    """(3, 4), float32: takes (column, row, 1, inverse depth) of a view to a homogeneous pixel of another."""
     rotation = other.rotation @ view.rotation.T
     translation = other.translation - rotation @ view.translation
     calibration = _calibration(other, halvings)

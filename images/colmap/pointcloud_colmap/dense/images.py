@@ -1,4 +1,4 @@
-"""Grey images of the workspace at every scale, kept as long as there is room."""
+"""Images of the workspace: grey ones at every scale, kept as long as there is room, and their colours and masks."""
 
 from collections import OrderedDict
 from pathlib import Path
@@ -49,6 +49,13 @@ class Images:
         _check_size(file, mask, view)
         return (mask > 0).astype(np.uint8)
 
+    def colours(self, view: DenseView) -> ByteArray:
+        """The image, uint8 (H, W, 3), which is not kept. ValueError when it is not as large as its camera says."""
+        file = self._workspace / "images" / view.name
+        pixels = _pixels(file, as_rgb=True)
+        _check_size(file, pixels, view)
+        return pixels
+
     def _taken(self) -> int:
         return sum(scale.nbytes for scales in self._kept.values() for scale in scales)
 
@@ -64,9 +71,9 @@ class Images:
         return scales
 
 
-def _pixels(file: Path) -> ByteArray:
-    """A grey image (H, W)."""
-    bitmap = pycolmap.Bitmap.read(file, as_rgb=False)
+def _pixels(file: Path, *, as_rgb: bool = False) -> ByteArray:
+    """A grey image (H, W), or one in colour (H, W, 3)."""
+    bitmap = pycolmap.Bitmap.read(file, as_rgb=as_rgb)
     if bitmap is None:
         raise ValueError(f"{file} cannot be read as an image")
     pixels: ByteArray = bitmap.to_array()

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from pointcloud_colmap.depth_maps import Kind, MapFile, Pass
+from pointcloud_colmap.depth_maps import Kind, MapFile, Pass, is_whole
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -32,7 +32,7 @@ class MapFiles:
 
     def exist(self) -> bool:
         """Tell that both are whole."""
-        return self.depth.exists() and self.normal.exists()
+        return is_whole(self.depth, Kind.DEPTH) and is_whole(self.normal, Kind.NORMAL)
 
     def write(self, depth: FloatArray, normal: FloatArray) -> None:
         """Write depths (H, W) and normals (3, H, W)."""

@@ -20,7 +20,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pointcloud_colmap.dense.compiled import compiled
+from pointcloud_colmap.dense.compiled import compiled, inner
 
 FloatArray = npt.NDArray[np.float32]
 ByteArray = npt.NDArray[np.uint8]
@@ -30,6 +30,15 @@ RADIUS: Final = 5
 
 UNSEEN: Final = np.float32(2.0)
 """The cost of what no source sees."""
+
+TEXTURED: Final = 0
+"""A pixel whose window tells planes apart."""
+WEAK: Final = 1
+"""One whose window is hardly more than noise."""
+FAINT: Final = 2
+"""One in between."""
+BORROWED: Final = 3
+"""One whose window tells planes apart only by what lies across an edge, and may be another surface."""
 
 _F = np.float32
 _WINDOW: Final = [
@@ -51,20 +60,38 @@ _WORST_SEEN: Final = _F(1.98)
 _NEVER: Final = _F(9.0)
 _FLAT: Final = _F(1.0)
 """Variance in squared grey levels below which a window is noise."""
+_WEAKEST: Final = _F(6.0)
+"""Variance below which a window is WEAK."""
+_FAINTEST: Final = _F(24.0)
+"""Variance below which it is FAINT."""
+_OWN: Final = _F(5.0)
+"""Variance below which what looks like the middle is noise. JPEG leaves 1 to 3 of a clear sky."""
+_ALIKE: Final = _F(10.0)
+"""Grey levels by which a sample may differ from the middle to look like it."""
+_TOO_FEW: Final = _F(4.0)
+"""Samples that look like the middle, of which no variance is told."""
 _WIDEST: Final = _F(40.0)
 """Half a window's extent in a source, in pixels: beyond it the views' scales differ too much to compare."""
-_GREY: Final = _F(1 / 12)
-"""Grey levels by which a sample must differ from the middle to count half."""
+_GREY: Final = _F(1 / 33)
+"""Of the grey levels by which a sample must differ from the middle to count a quarter."""
 _AWAY: Final = _F(0.02)
 """How much less a sample counts with its squared distance from the middle."""
-_MARGIN: Final = _F(0.2)
-"""A plane is given up after two sources when it costs so much more than the best."""
 _SAME: Final = _F(0.03)
 """Pixels of disparity by which a plane must differ from the present one to be tried."""
 _GRAZING: Final = _F(0.15)
 """Cosine between a surface's normal and the line of sight below which no plane is made up."""
 _FARTHEST: Final = _F(3.0)
 """Pixels of disagreement that count at most."""
+_WHOLE: Final = _F(1.0)
+_HALF: Final = _F(0.5)
+"""How wide a window is, of the usual."""
+_STEP: Final = _F(1.5)
+"""Pixels of disparity between a pixel's plane and one nearby, from which there is an edge between them."""
+_AROUND: Final = np.array(
+    [(far * down, far * right) for far in (1, 3, 5) for down, right in ((1, 0), (0, 1), (-1, 0), (0, -1))]
+)
+"""(12, 2): steps in rows and columns to where the planes on both sides of an edge are looked for. Their sums are odd,
+so that they lead to pixels of the other colour."""
 
 _REACH: Final = ((1, 0), (2, -1), (2, 1), (3, -2), (3, 2))
 _JUMPS: Final = ((5, 0), (9, 0), (13, 0), (19, 0), (25, 0))
@@ -165,6 +192,8 @@ class _Place(NamedTuple):
     """Of its window, in squared grey levels."""
     disagreement: np.float32
     """See `Chances`."""
+    scale: np.float32
+    """Of its window: _WHOLE or _HALF."""
 
 
 class _Plane(NamedTuple):
@@ -191,7 +220,7 @@ def _scratch(sources: Any) -> Any:
     )
 
 
-@compiled
+@inner
 def _mixed(bits: Any) -> Any:
     """A hash of 32 bits, by Chris Wellons's `lowbias32` (https://nullprogram.com/blog/2018/07/31/)."""
     bits = np.uint32(bits ^ (bits >> np.uint32(16)))
@@ -201,29 +230,52 @@ def _mixed(bits: Any) -> Any:
     return np.uint32(bits ^ (bits >> np.uint32(16)))
 
 
-@compiled
+@inner
 def _throw(dice: Any) -> Any:
     """The pixel's next random number, from 0 to 1."""
     dice[0] += np.uint32(0x9E3779B9)
     return _F(np.int32(_mixed(dice[0]) >> np.uint32(8))) * _F(1 / (1 << 24))
 
 
-@compiled
+@inner
 def _spread(dice: Any) -> Any:
     """A random number from -1 to 1, more often near 0."""
     return _throw(dice) + _throw(dice) - _F(1.0)
 
 
-@compiled
-def _weigh(grey: Any, row: int, column: int, weights: Any, contrast: Any) -> Any:
-    """Fill in the weights and the weighted differences from the mean of a pixel's window; give its variance."""
-    middle = _F(grey[row + RADIUS, column + RADIUS])
-    total, mean = _F(0.0), _F(0.0)
+@inner
+def _sample(grey: Any, row: int, column: int, contrast: Any) -> None:
+    """Read a pixel's window."""
     for k in range(_SAMPLES):
-        level = _F(grey[row + RADIUS + int(_DOWN[k]), column + RADIUS + int(_RIGHT[k])])
-        differs = (level - middle) * _GREY
-        weight = _F(1.0) / (_F(1.0) + differs * differs + _AWAY * (_RIGHT[k] * _RIGHT[k] + _DOWN[k] * _DOWN[k]))
-        weights[k], contrast[k] = weight, level
+        contrast[k] = _F(grey[row + RADIUS + int(_DOWN[k]), column + RADIUS + int(_RIGHT[k])])
+
+
+@inner
+def _sample_half(grey: Any, row: int, column: int, contrast: Any) -> None:
+    """Read a window of half the width, whose samples lie in the middle between four pixels."""
+    for k in range(_SAMPLES):
+        r, c = row + RADIUS + (int(_DOWN[k]) - 1) // 2, column + RADIUS + (int(_RIGHT[k]) - 1) // 2
+        total = (
+            np.int32(grey[r, c]) + np.int32(grey[r, c + 1]) + np.int32(grey[r + 1, c]) + np.int32(grey[r + 1, c + 1])
+        )
+        contrast[k] = _F(total) * _F(0.25)
+
+
+@inner
+def _weigh(middle: Any, scale: Any, weights: Any, contrast: Any) -> Any:
+    """Turn a window's grey levels into the weighted differences from their mean, and fill in the weights.
+
+    Gives the variance.
+    """
+    total, mean = _F(0.0), _F(0.0)
+    away, grey = _AWAY * scale * scale, _GREY / scale
+    for k in range(_SAMPLES):
+        level = contrast[k]
+        differs = (level - middle) * grey
+        # Squared, or a sample across an edge added as much to the variance, however much it differed.
+        unlike = (_F(1.0) + differs * differs) * (_F(1.0) + differs * differs)
+        weight = _F(1.0) / (unlike + away * (_RIGHT[k] * _RIGHT[k] + _DOWN[k] * _DOWN[k]))
+        weights[k] = weight
         total += weight
         mean += weight * level
     mean /= total
@@ -236,22 +288,42 @@ def _weigh(grey: Any, row: int, column: int, weights: Any, contrast: Any) -> Any
     return variance
 
 
-@compiled
-def _look(view: Any, sources: Any, chances: Any, row: int, column: int, scratch: Any) -> Any:  # noqa: PLR0913, PLR0917
+@inner
+def _look(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
+    view: Any, sources: Any, chances: Any, row: int, column: int, scratch: Any
+) -> Any:
     """Work out what all planes of a pixel are compared by."""
+    _sample(view.grey, row, column, scratch.contrast)
+    return _prepare(view, sources, chances, row, column, _WHOLE, scratch)
+
+
+@inner
+def _look_closely(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
+    view: Any, sources: Any, chances: Any, row: int, column: int, scratch: Any
+) -> Any:
+    """The same for a window of half the width."""
+    _sample_half(view.grey, row, column, scratch.contrast)
+    return _prepare(view, sources, chances, row, column, _HALF, scratch)
+
+
+@inner
+def _prepare(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
+    view: Any, sources: Any, chances: Any, row: int, column: int, scale: Any, scratch: Any
+) -> Any:
     scratch.dice[0] = _mixed(np.uint32(row * view.wanted.shape[1] + column) ^ _mixed(np.uint32(chances.seed)))
     u, v = _F(column), _F(row)
     for j in range(sources.start.shape[0]):
         for axis in range(3):
             onto = sources.onto[j, axis]
             scratch.rays[j, axis] = onto[0] * u + onto[1] * v + onto[2]
-    variance = _weigh(view.grey, row, column, scratch.weights, scratch.contrast)
-    return _Place(row, column, max(variance, _FLAT), chances.disagreement)
+    middle = _F(view.grey[row + RADIUS, column + RADIUS])
+    variance = _weigh(middle, scale, scratch.weights, scratch.contrast)
+    return _Place(row, column, max(variance, _FLAT), chances.disagreement, scale)
 
 
-@compiled
+@inner
 def _moments(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
-    pixels: Any, start: Any, width: Any, x: Any, y: Any, xx: Any, xy: Any, yx: Any, yy: Any, weights: Any, contrast: Any
+    pixels: Any, width: Any, x: Any, y: Any, xx: Any, xy: Any, yx: Any, yy: Any, weights: Any, contrast: Any
 ) -> Any:
     """Sample a source where the window lies in it; give the weighted mean, mean square, and product with the view.
 
@@ -264,8 +336,9 @@ def _moments(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
         at_y = y + yx * _RIGHT[k] + yy * _DOWN[k]
         left, upper = np.int32(at_x), np.int32(at_y)
         right, down = at_x - _F(left), at_y - _F(upper)
-        # Unsigned, or numba asks at every read whether an index counts from the end.
-        packed = pixels[np.uint64(start) + np.uint64(np.uint32(np.int32(upper * width + left)))]
+        # Unsigned, or numba asks at every read whether an index counts from the end; and of 31 bits, as processors
+        # gather by signed words.
+        packed = pixels[np.uint32(np.int32(upper * width + left)) & np.uint32(0x7FFFFFFF)]
         a = _F(np.int32(packed & np.uint32(255)))
         b = _F(np.int32((packed >> np.uint32(8)) & np.uint32(255)))
         c = _F(np.int32((packed >> np.uint32(16)) & np.uint32(255)))
@@ -280,7 +353,7 @@ def _moments(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
     return mean, square, product
 
 
-@compiled
+@inner
 def _disagreement(sources: Any, j: int, x: Any, y: Any, place: Any) -> Any:
     """How far from the pixel a source's own depth at (x, y) comes back to, in pixels."""
     there = sources.inverse_depth[sources.start[j] + int(y + _F(0.5)) * sources.size[j, 0] + int(x + _F(0.5))]
@@ -295,7 +368,7 @@ def _disagreement(sources: Any, j: int, x: Any, y: Any, place: Any) -> Any:
     return min(np.sqrt(right * right + down * down), _FARTHEST)
 
 
-@compiled
+@inner
 def _cost_in(sources: Any, j: int, place: Any, plane: Any, scratch: Any) -> Any:
     """What a plane costs in one source, UNSEEN when the source does not see all of the window."""
     w, gx, gy = plane.w, plane.gx, plane.gy
@@ -306,6 +379,7 @@ def _cost_in(sources: Any, j: int, place: Any, plane: Any, scratch: Any) -> Any:
     scale = _F(1.0) / z
     x, y = (ray[0] + onto[0, 3] * w) * scale, (ray[1] + onto[1, 3] * w) * scale
     # The window's homography, to first order: how the projection changes with the column and the row.
+    scale *= place.scale
     zx, zy = (onto[2, 0] + onto[2, 3] * gx) * scale, (onto[2, 1] + onto[2, 3] * gy) * scale
     xx, xy = (onto[0, 0] + onto[0, 3] * gx) * scale - x * zx, (onto[0, 1] + onto[0, 3] * gy) * scale - x * zy
     yx, yy = (onto[1, 0] + onto[1, 3] * gx) * scale - y * zx, (onto[1, 1] + onto[1, 3] * gy) * scale - y * zy
@@ -314,9 +388,8 @@ def _cost_in(sources: Any, j: int, place: Any, plane: Any, scratch: Any) -> Any:
     inside = x >= wide and y >= high and x + wide < _F(width - 2) and y + high < _F(height - 2)
     if not inside or wide > _WIDEST or high > _WIDEST:
         return UNSEEN
-    mean, square, product = _moments(
-        sources.pixels, sources.start[j], width, x, y, xx, xy, yx, yy, scratch.weights, scratch.contrast
-    )
+    pixels = sources.pixels[sources.start[j] :]
+    mean, square, product = _moments(pixels, width, x, y, xx, xy, yx, yy, scratch.weights, scratch.contrast)
     variance = square - mean * mean
     if variance < _FLAT:
         return UNSEEN
@@ -326,7 +399,7 @@ def _cost_in(sources: Any, j: int, place: Any, plane: Any, scratch: Any) -> Any:
     return min(cost, _WORST_SEEN)
 
 
-@compiled
+@inner
 def _cost(sources: Any, place: Any, plane: Any, scratch: Any, limit: Any) -> Any:
     """What a plane costs, and a bit for each source that this is of; given up early when it is beyond the limit."""
     least, second = UNSEEN, UNSEEN
@@ -350,7 +423,7 @@ def _cost(sources: Any, place: Any, plane: Any, scratch: Any, limit: Any) -> Any
     return (least + second) * _F(0.5), np.uint8(at_least | at_second)
 
 
-@compiled
+@inner
 def _order(chosen: Any, order: Any) -> None:
     """Put the chosen sources first."""
     count = 0
@@ -361,7 +434,7 @@ def _order(chosen: Any, order: Any) -> None:
                 count += 1
 
 
-@compiled
+@inner
 def _facing(view: Any, place: Any, w: Any, normal: Any) -> Any:
     """A plane by its inverse depth and a normal that points away from the camera; none (w = 0) when seen edge-on."""
     nx, ny, nz = normal
@@ -374,14 +447,14 @@ def _facing(view: Any, place: Any, w: Any, normal: Any) -> Any:
     return _Plane(w, scale * nx / view.focal[0], scale * ny / view.focal[1])
 
 
-@compiled
+@inner
 def _anywhere(view: Any, place: Any, chances: Any, dice: Any) -> Any:
     """A plane at any depth, turned at most about 45 degrees away from the camera."""
     w = chances.farthest + (chances.nearest - chances.farthest) * _throw(dice)
     return _facing(view, place, w, (_throw(dice) - _F(0.5), _throw(dice) - _F(0.5), _F(0.7)))
 
 
-@compiled
+@inner
 def _nearby(view: Any, place: Any, plane: Any, turn: int, chances: Any, dice: Any) -> Any:  # noqa: PLR0913, PLR0917
     """A plane like this one: moved, turned, or both, in turn."""
     w = plane.w
@@ -397,13 +470,13 @@ def _nearby(view: Any, place: Any, plane: Any, turn: int, chances: Any, dice: An
     return _facing(view, place, w, (nx, ny, nz))
 
 
-@compiled
+@inner
 def _plane_of(state: Any, row: int, column: int) -> Any:
     plane = state.planes[row, column]
     return _Plane(plane[0], plane[1], plane[2])
 
 
-@compiled
+@inner
 def _take(state: Any, place: Any, plane: Any, cost: Any, chosen: Any) -> None:
     row, column = place.row, place.column
     state.planes[row, column, 0], state.planes[row, column, 1], state.planes[row, column, 2] = plane
@@ -415,7 +488,13 @@ def begin(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
     view: Any, sources: Any, state: Any, chances: Any, first: int, end: int
 ) -> None:
     """Cost the planes there are, and find one for each pixel without: the best of some made up anywhere."""
-    scratch = _scratch(sources)
+    _begin(view, sources, state, chances, first, end, _scratch(sources))
+
+
+@inner
+def _begin(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
+    view: Any, sources: Any, state: Any, chances: Any, first: int, end: int, scratch: Any
+) -> None:
     for row in range(first, end):
         for column in range(view.wanted.shape[1]):
             if view.wanted[row, column] == 0:
@@ -429,7 +508,7 @@ def begin(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
                 _guess(view, sources, state, chances, place, scratch)
 
 
-@compiled
+@inner
 def _guess(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
     view: Any, sources: Any, state: Any, chances: Any, place: Any, scratch: Any
 ) -> None:
@@ -448,7 +527,13 @@ def sweep(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
     view: Any, sources: Any, state: Any, chances: Any, colour: int, first: int, end: int
 ) -> None:
     """Improve the planes of every pixel of one colour (0 or 1): by its neighbours', then by some like the best."""
-    scratch = _scratch(sources)
+    _sweep(view, sources, state, chances, colour, first, end, _scratch(sources))
+
+
+@inner
+def _sweep(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
+    view: Any, sources: Any, state: Any, chances: Any, colour: int, first: int, end: int, scratch: Any
+) -> None:
     for row in range(first, end):
         for column in range((row + colour) & 1, view.wanted.shape[1], 2):
             if view.wanted[row, column] == 0:
@@ -459,7 +544,7 @@ def sweep(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
             _refine(view, sources, state, chances, place, scratch)
 
 
-@compiled
+@inner
 def _try(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
     sources: Any, state: Any, chances: Any, place: Any, plane: Any, scratch: Any
 ) -> None:
@@ -467,13 +552,13 @@ def _try(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
     if not chances.farthest <= plane.w <= chances.nearest:
         return
     best = state.cost[place.row, place.column]
-    cost, chosen = _cost(sources, place, plane, scratch, best + _MARGIN)
+    cost, chosen = _cost(sources, place, plane, scratch, best)
     if cost < best:
         _take(state, place, plane, cost, chosen)
         _order(chosen, scratch.order)
 
 
-@compiled
+@inner
 def _cheapest(cost: Any, row: int, column: int, region: int) -> Any:
     """The pixel of a region that has the cheapest plane; a row of -1 when the region lies outside."""
     least, at_row, at_column = _NEVER, -1, -1
@@ -484,7 +569,7 @@ def _cheapest(cost: Any, row: int, column: int, region: int) -> Any:
     return at_row, at_column
 
 
-@compiled
+@inner
 def _propagate(sources: Any, state: Any, chances: Any, place: Any, scratch: Any) -> None:
     same = _SAME * chances.pixel
     tried = 0
@@ -508,7 +593,7 @@ def _propagate(sources: Any, state: Any, chances: Any, place: Any, scratch: Any)
         _try(sources, state, chances, place, _Plane(w, there.gx, there.gy), scratch)
 
 
-@compiled
+@inner
 def _refine(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
     view: Any, sources: Any, state: Any, chances: Any, place: Any, scratch: Any
 ) -> None:
@@ -517,3 +602,102 @@ def _refine(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
         if present.w > _F(0.0):
             plane = _nearby(view, place, present, turn, chances, scratch.dice)
             _try(sources, state, chances, place, plane, scratch)
+
+
+@compiled
+def sharpen(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
+    view: Any, sources: Any, state: Any, chances: Any, colour: int, first: int, end: int
+) -> None:
+    """Give pixels of one colour at edges the plane of the side that they lie on.
+
+    A window reaches across an edge, and takes pixels beside what is in front for a part of it. So the planes around are
+    compared once more, by a window of half the width.
+    """
+    _sharpen(view, sources, state, chances, colour, first, end, _scratch(sources))
+
+
+@inner
+def _sharpen(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
+    view: Any, sources: Any, state: Any, chances: Any, colour: int, first: int, end: int, scratch: Any
+) -> None:
+    for row in range(first, end):
+        for column in range((row + colour) & 1, view.wanted.shape[1], 2):
+            if view.wanted[row, column] == 0 or not _at_edge(state, chances, row, column):
+                continue
+            place = _look_closely(view, sources, chances, row, column, scratch)
+            _order(state.chosen[row, column], scratch.order)
+            cost, chosen = _cost(sources, place, _plane_of(state, row, column), scratch, _NEVER)
+            state.cost[row, column], state.chosen[row, column] = cost, chosen
+            for k in range(_AROUND.shape[0]):
+                r, c = row + _AROUND[k, 0], column + _AROUND[k, 1]
+                if 0 <= r < state.cost.shape[0] and 0 <= c < state.cost.shape[1] and view.wanted[r, c] != 0:
+                    _take_over(sources, state, chances, place, r, c, scratch)
+
+
+@inner
+def _at_edge(state: Any, chances: Any, row: int, column: int) -> Any:
+    """Tell whether a plane around is another surface's."""
+    plane = _plane_of(state, row, column)
+    if plane.w <= _F(0.0):
+        return False
+    for k in range(_AROUND.shape[0]):
+        down, right = _AROUND[k, 0], _AROUND[k, 1]
+        r, c = row + down, column + right
+        if 0 <= r < state.cost.shape[0] and 0 <= c < state.cost.shape[1] and state.planes[r, c, 0] > _F(0.0):
+            here = plane.w + plane.gx * _F(right) + plane.gy * _F(down)
+            if abs(here - state.planes[r, c, 0]) > _STEP * chances.pixel:
+                return True
+    return False
+
+
+@inner
+def _take_over(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
+    sources: Any, state: Any, chances: Any, place: Any, row: int, column: int, scratch: Any
+) -> None:
+    """Try the plane of another pixel, if it is another surface's."""
+    there = _plane_of(state, row, column)
+    if there.w <= _F(0.0):
+        return
+    w = there.w + there.gx * _F(place.column - column) + there.gy * _F(place.row - row)
+    if abs(w - state.planes[place.row, place.column, 0]) > _HALF * chances.pixel:
+        _try(sources, state, chances, place, _Plane(w, there.gx, there.gy), scratch)
+
+
+@compiled
+def find_texture(view: Any, texture: Any, first: int, end: int) -> None:
+    """Write what a pixel's window is worth: uint8 (H, W), TEXTURED also where nothing is wanted."""
+    _find_texture(view, texture, first, end, np.empty(_SAMPLES, np.float32), np.empty(_SAMPLES, np.float32))
+
+
+@inner
+def _find_texture(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
+    view: Any, texture: Any, first: int, end: int, weights: Any, contrast: Any
+) -> None:
+    for row in range(first, end):
+        for column in range(texture.shape[1]):
+            if view.wanted[row, column] == 0:
+                texture[row, column] = TEXTURED
+                continue
+            middle = _F(view.grey[row + RADIUS, column + RADIUS])
+            _sample(view.grey, row, column, contrast)
+            own = _own_variance(middle, contrast)
+            variance = _weigh(middle, _WHOLE, weights, contrast)
+            if variance < _WEAKEST:
+                texture[row, column] = WEAK
+            elif own < _OWN:
+                texture[row, column] = BORROWED
+            else:
+                texture[row, column] = FAINT if variance < _FAINTEST else TEXTURED
+
+
+@inner
+def _own_variance(middle: Any, levels: Any) -> Any:
+    """The variance of those of a window's grey levels that are like the middle's."""
+    count, total, square = _F(0.0), _F(0.0), _F(0.0)
+    for k in range(_SAMPLES):
+        differs = levels[k] - middle
+        if abs(differs) <= _ALIKE:
+            count += _F(1.0)
+            total += differs
+            square += differs * differs
+    return (square - total * total / count) / count if count >= _TOO_FEW else _OWN

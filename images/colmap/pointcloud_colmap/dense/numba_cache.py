@@ -1,14 +1,7 @@
-"""Lets an image carry this package's kernels compiled, on a read-only file system.
+"""Compiles this package's kernels while the image is built, which runs `python -m` this module.
 
-numba asks whether a cache folder can be written before it reads from it, and refuses to cache at all where none can.
-This locator leaves that question out. An image sets::
-
-    NUMBA_CACHE_LOCATOR_CLASSES=pointcloud_colmap.dense.numba_cache.BakedCacheLocator
-    NUMBA_CACHE_DIR=<folder in the image>
-
-and runs `python -m pointcloud_colmap.dense.numba_cache` while it is built. The cache is keyed by the source's hash and
-by the processor it is compiled for: see `compiled.py` for which there are. Nothing is run, as the machine that builds
-need not have every instruction.
+`pointcloud_stage.numba_cache` says where they go, and `compiled.py` for which processors there are some. Nothing is
+run, as the machine that builds need not have every instruction.
 """
 
 import os
@@ -20,19 +13,19 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import numpy as np
-from numba import typeof
-from numba.core.caching import UserProvidedCacheLocator
+import pycolmap
+
+from pointcloud_colmap.dense.compiled import processors, type_of
+from pointcloud_colmap.dense.fusion import Fusion
+from pointcloud_colmap.dense.images import Images
+from pointcloud_colmap.dense.maps import MapFiles
+from pointcloud_colmap.dense.packed import PackedViews
+from pointcloud_colmap.dense.patch_match import Work, geometric, photometric
+from pointcloud_colmap.dense.recipe import Recipe
+from pointcloud_colmap.dense.views import DenseView
+from pointcloud_colmap.depth_maps import Pass
 
 _COMPILE: Final = "from pointcloud_colmap.dense.numba_cache import compile_kernels; compile_kernels()"
-
-
-class BakedCacheLocator(UserProvidedCacheLocator):
-    """The folder of NUMBA_CACHE_DIR, whether or not it can be written."""
-
-    def ensure_cache_path(self) -> None:
-        """Make the folder when there is none yet, while the image is built."""
-        folder = Path(self.get_cache_path())  # type: ignore[no-untyped-call]
-        folder.mkdir(parents=True, exist_ok=True)
 
 
 class _Compiler:
@@ -42,19 +35,11 @@ class _Compiler:
         self.whole(kernel, *arguments, 0, height)
 
     def whole(self, kernel: Any, *arguments: Any) -> None:
-        kernel.compile(tuple(map(typeof, arguments)))
+        kernel.compile(tuple(map(type_of, arguments)))
 
 
 def compile_kernels() -> None:
-    """Fill the cache for the processor that the environment names, by going through both passes without a result."""
-    # Imported here, as numba imports this module while it compiles the first kernel.
-    import pycolmap  # noqa: PLC0415
-
-    from pointcloud_colmap.dense.images import Images  # noqa: PLC0415
-    from pointcloud_colmap.dense.patch_match import Work, geometric, photometric  # noqa: PLC0415
-    from pointcloud_colmap.dense.recipe import Recipe  # noqa: PLC0415
-    from pointcloud_colmap.dense.views import DenseView  # noqa: PLC0415
-
+    """Fill the cache for the processor that the environment names, by going through all passes without a result."""
     recipe, runner, names = Recipe(coarsest=64), _Compiler(), ("a", "b", "c")
     views = {
         name: DenseView(
@@ -82,12 +67,16 @@ def compile_kernels() -> None:
         for name in names:
             photometric(work, views[name])
         geometric(work, views["a"])
+        for name, view in views.items():  # what the passes have left there is no result
+            depth = np.zeros((view.height, view.width), np.float32)
+            MapFiles.of(workspace, name, Pass.PHOTOMETRIC).write(depth, np.stack([depth] * 3))
+        fusion = Fusion(workspace, views, Pass.PHOTOMETRIC, PackedViews(workspace / "packed", views.values()), runner)
+        for _ in fusion.points(views["a"]):
+            pass
 
 
 def _main() -> None:
     """Compile for every kind of processor, each in a process of its own: numba knows but one."""
-    from pointcloud_colmap.dense.compiled import processors  # noqa: PLC0415
-
     for processor in processors():
         subprocess.run([sys.executable, "-c", _COMPILE], env={**os.environ, **processor}, check=True)
 

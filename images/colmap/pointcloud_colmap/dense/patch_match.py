@@ -18,14 +18,14 @@ import numpy.typing as npt
 from pointcloud_colmap.beating import beating
 from pointcloud_colmap.dense.comparison import Comparison, begun, compare, with_depths
 from pointcloud_colmap.dense.filters import kept_planes, remove_specks
-from pointcloud_colmap.dense.fusion import list_views
+from pointcloud_colmap.dense.flat import fill_flat, find_fringes, surroundings
 from pointcloud_colmap.dense.grids import from_maps, to_maps
 from pointcloud_colmap.dense.images import Images
 from pointcloud_colmap.dense.maps import MapFiles, read_map
-from pointcloud_colmap.dense.matching import Chances, State, View, begin, sweep
+from pointcloud_colmap.dense.matching import RADIUS, Chances, State, View, begin, find_texture, sharpen, sweep
 from pointcloud_colmap.dense.recipe import Recipe
 from pointcloud_colmap.dense.threads import Runner, running_on
-from pointcloud_colmap.dense.views import DenseView, read_views
+from pointcloud_colmap.dense.views import DenseView
 from pointcloud_colmap.depth_maps import Pass
 
 ByteArray = npt.NDArray[np.uint8]
@@ -34,8 +34,10 @@ _GUESSES: Final = 6
 """Planes made up anywhere for each pixel of the coarsest scale."""
 _LEAST_SIDE: Final = 32
 """Pixels of the smallest image at the coarsest scale: some windows, or there is nothing to compare."""
-_BYTES_A_PIXEL: Final = 75
-"""With five sources: 65 are counted in the geometric pass."""
+_REACH: Final = 4
+"""How far across a surface without texture one looks for its edge: as a part of the longer side."""
+_BYTES_A_PIXEL: Final = 100
+"""With eight sources: 89 are counted in the geometric pass, 8 of them for each source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,14 +50,21 @@ class Estimation:
     """Names of views that have none, as fewer than two others see the same from a useful angle."""
 
 
-def estimate_maps(
-    workspace: Path, *, recipe: Recipe, threads: int, memory: int, tell: Callable[[int, int], None]
+def estimate_maps(  # noqa: PLR0913 - what is estimated, how, and with what
+    workspace: Path,
+    views: Mapping[str, DenseView],
+    *,
+    recipe: Recipe,
+    threads: int,
+    memory: int,
+    tell: Callable[[int, int], None],
 ) -> Estimation:
-    """Write the maps that are missing, and the list of views for COLMAP's fusion.
+    """Write the maps that are missing.
 
     Args:
         workspace: A dense workspace with undistorted images. A view whose image has a mask, `masks/<name>.png`, gets
             no depths where that is black.
+        views: All of its views by name, from `views.read_views` with the recipe's number of sources.
         recipe: How much work to do.
         threads: Does not change the maps.
         memory: Bytes for images that are kept; see `memory_beside`.
@@ -65,7 +74,6 @@ def estimate_maps(
     Raises:
         ValueError: The workspace is none: a camera that is no pinhole camera, an image that cannot be read.
     """
-    views = read_views(workspace, sources=recipe.sources)
     chosen = [view for view in views.values() if view.enough]
     done = 0
 
@@ -81,7 +89,6 @@ def estimate_maps(
                 done += 1
                 look()
     estimated = tuple(view.name for view in chosen)
-    list_views(workspace, estimated)
     return Estimation(estimated=estimated, skipped=tuple(view.name for view in views.values() if not view.enough))
 
 
@@ -116,6 +123,11 @@ class Work:
         """Improve all planes once."""
         for colour in (0, 1):
             self.runner.rows(sweep, comparison.shape[0], comparison.view, comparison.sources, state, chances, colour)
+
+    def sharpen(self, comparison: Comparison, state: State, chances: Chances) -> None:
+        """Decide at edges which side a pixel lies on."""
+        for colour in (0, 1):
+            self.runner.rows(sharpen, comparison.shape[0], comparison.view, comparison.sources, state, chances, colour)
 
 
 def photometric(work: Work, view: DenseView) -> None:
@@ -173,11 +185,28 @@ def geometric(work: Work, view: DenseView) -> None:
         state,
         chances._replace(reach=np.float32(1.5), tilt=np.float32(0.2), tries=recipe.geometric_refinements),
     )
+    # The neighbours' depths are as fat at edges as one's own.
+    work.sharpen(comparison, state, chances._replace(disagreement=np.float32(0)))
     seen = comparison.view
     del comparison  # the sources make room for the maps
     keep = kept_planes(state, wanted, chances, limit=recipe.cost_limit + recipe.disagreement)
     remove_specks(state, keep, chances, smallest=recipe.speckle, runner=work.runner)
+    _judge_textureless(work, seen, state, keep, chances)
+    remove_specks(state, keep, chances, smallest=recipe.speckle, runner=work.runner)  # what is left of fringes
     _write(work, work.maps(view, Pass.GEOMETRIC), seen, state, keep)
+
+
+def _judge_textureless(work: Work, view: View, state: State, keep: ByteArray, chances: Chances) -> None:
+    """Give planes to pixels without texture amid what is flat, and take those away that are another surface's."""
+    height, width = keep.shape
+    texture, fringes = np.empty(keep.shape, np.uint8), np.empty(keep.shape, np.uint8)
+    work.runner.rows(find_texture, height, view, texture)
+    grey = view.grey[RADIUS:-RADIUS, RADIUS:-RADIUS]
+    reach = max(height, width) // _REACH
+    around = surroundings(grey, texture, state.planes, keep, chances.pixel, reach, work.runner)
+    work.runner.rows(fill_flat, height, around)
+    work.runner.rows(find_fringes, height, around, fringes)
+    keep[fringes > 0] = 0
 
 
 def _halvings(view: DenseView, others: list[DenseView], recipe: Recipe) -> int:

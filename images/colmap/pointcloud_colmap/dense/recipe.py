@@ -11,8 +11,11 @@ from pointcloud_api.resource import Quality
 class Recipe:
     """What decides the content of the maps: two runs with the same photos, model and recipe give the same."""
 
-    sources: int = 5
-    """Other views that a view is compared with, at most: 8 at most."""
+    sources: int = 8
+    """Other views that a view is compared with, at most: 8 at most.
+
+    More find more points, and less wrong, for little time: the best two count, and most others are given up early.
+    """
     iterations: tuple[int, int, int] = (4, 2, 1)
     """Sweeps at the coarsest scale, at those in between, and at the full size."""
     refinements: tuple[int, int, int] = (3, 2, 2)
@@ -21,7 +24,7 @@ class Recipe:
     """The same for the one sweep that also compares depths."""
     coarsest: int = 200
     """Scales are halved until the longer side is about this, in pixels."""
-    cost_limit: float = 0.7
+    cost_limit: float = 0.8
     """A pixel whose best plane looks less alike than this is left without depth: 0 is equal, 1 unrelated."""
     disagreement: float = 0.15
     """What each pixel by which depths of two views disagree adds to the cost, up to three."""

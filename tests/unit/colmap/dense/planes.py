@@ -10,6 +10,7 @@ from scipy import ndimage
 from pointcloud_colmap.dense.maps import MapFiles, read_map
 from pointcloud_colmap.dense.patch_match import Estimation, estimate_maps
 from pointcloud_colmap.dense.recipe import Recipe
+from pointcloud_colmap.dense.views import read_views
 from pointcloud_colmap.depth_maps import Pass
 from tools.scene.camera import Camera, FloatArray, look_at
 from tools.scene.workspace import Shot, write_workspace
@@ -76,7 +77,8 @@ def shots(
 def estimate(workspace: Path, *, recipe: Recipe = QUICK, threads: int = 2, **options: Any) -> Estimation:
     """Run both passes."""
     usual = {"memory": 1 << 28, "tell": lambda _done, _total: None}
-    return estimate_maps(workspace, recipe=recipe, threads=threads, **{**usual, **options})
+    views = read_views(workspace, sources=recipe.sources)
+    return estimate_maps(workspace, views, recipe=recipe, threads=threads, **{**usual, **options})
 
 
 def workspace_of(folder: Path, made: Sequence[Shot]) -> Path:

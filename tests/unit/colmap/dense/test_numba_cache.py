@@ -22,16 +22,22 @@ def refuse(*_args, **_options):
 
 tempfile.TemporaryFile = refuse  # what numba asks by whether it can write
 
-from pointcloud_colmap.dense import filters, grids, matching
+from pointcloud_colmap.dense import agreement, filters, grids, matching
+from pointcloud_colmap.dense.fusion import fuse_maps
 from pointcloud_colmap.dense.patch_match import estimate_maps
 from pointcloud_colmap.dense.recipe import Recipe
+from pointcloud_colmap.dense.views import read_views
+from pointcloud_colmap.depth_maps import Pass
 
-recipe = Recipe(coarsest=64)
-estimate_maps(Path(sys.argv[1]), recipe=recipe, threads=2, memory=0, tell=lambda done, total: None)
-kernels = {kernel for module in (filters, grids, matching) for kernel in vars(module).values()
+recipe, workspace = Recipe(coarsest=64), Path(sys.argv[1])
+views = read_views(workspace, sources=recipe.sources)
+made = estimate_maps(workspace, views, recipe=recipe, threads=2, memory=0, tell=lambda done, total: None)
+fuse_maps(workspace, made.estimated, made_in=Pass.GEOMETRIC, pixel_centre=0.5, scratch=workspace / "packed",
+          output=workspace / "points", threads=2, tell=lambda done, total: None)
+kernels = {kernel for module in (agreement, filters, grids, matching) for kernel in vars(module).values()
            if hasattr(kernel, "stats")}
 used = [kernel for kernel in kernels if kernel.signatures]
-assert {matching.begin, matching.sweep, filters._remove_specks} <= set(used)
+assert {matching.begin, matching.sweep, filters._remove_specks, agreement.gather} <= set(used)
 print(sum(sum(kernel.stats.cache_misses.values()) for kernel in used))
 """
 
@@ -47,7 +53,7 @@ def test_a_baked_cache_is_used_by_every_kind_of_processor_where_nothing_can_be_w
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")},
         "PYTHONPATH": os.pathsep.join(sys.path),
-        "NUMBA_CACHE_LOCATOR_CLASSES": "pointcloud_colmap.dense.numba_cache.BakedCacheLocator",
+        "NUMBA_CACHE_LOCATOR_CLASSES": "pointcloud_stage.numba_cache.BakedCacheLocator",
         "NUMBA_CACHE_DIR": str(tmp_path / "kernels"),
     }
     python("-m", "pointcloud_colmap.dense.numba_cache", environment=environment)
@@ -67,3 +73,10 @@ def test_a_processor_without_avx2_gets_the_code_for_any(tmp_path: Path) -> None:
     assert this_processor(tmp_path / "old") == GENERIC
     assert this_processor(tmp_path / "new") == WITH_AVX2
     assert set(map(str, processors())) == {str(GENERIC), str(WITH_AVX2)}
+
+
+def test_the_processor_is_chosen_though_something_else_imported_numba_before() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("NUMBA_")}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    asked = "import numba; import pointcloud_colmap.dense.compiled; print(numba.config.CPU_NAME)"
+    assert python("-c", asked, environment=environment).strip() == this_processor()["NUMBA_CPU_NAME"]

@@ -120,8 +120,8 @@ def test_a_plane_seen_aslant_is_found_with_its_slope(tmp_path: Path) -> None:
     estimate(workspace)
     shot = made[1]
     found = depth(workspace, shot)
-    assert (found[16:-16, 16:-16] > 0).mean() > 0.6
-    assert np.median(footprints(found, shot)) < 0.5
+    assert (found[16:-16, 16:-16] > 0).mean() > 0.85
+    assert np.median(footprints(found, shot)) < 0.6
     up = np.array(shot.camera.rotation).T @ [0.0, 0.0, 1.0]
     angles = np.degrees(np.arccos(np.clip(np.tensordot(up, normal(workspace, shot), axes=1)[found > 0], -1, 1)))
     assert np.median(angles) < 8
@@ -154,12 +154,11 @@ def test_what_a_mask_hides_has_no_depth(tmp_path: Path) -> None:
     assert (depth(workspace, made[2])[8:-8, 8:-8] > 0).mean() > 0.9, "a mask is of its own view"
 
 
-def test_a_view_that_too_few_others_share_has_no_maps_and_does_not_end_the_fusion(tmp_path: Path) -> None:
+def test_a_view_that_too_few_others_share_has_no_maps(tmp_path: Path) -> None:
     lonely = cameras(1, aside=-40.0)[0].model_copy(update={"name": "far.png"})
     made = shots([*cameras(), lonely])
     workspace = workspace_of(tmp_path, made)
     assert estimate(workspace) == Estimation(estimated=NAMES, skipped=("far.png",))
-    assert (workspace / "stereo" / "fusion.cfg").read_text().split() == list(NAMES)
     assert not MapFiles.of(workspace, "far.png", Pass.PHOTOMETRIC).depth.exists()
 
 
