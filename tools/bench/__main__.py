@@ -13,9 +13,11 @@ BENCHMARKS = (
     "overhead",
     "cleaning",
     "memory",
+    "decoding",
+    "similarity",
     "dense",
-    "fusion",
     "potree",
+    "viewer",
 )
 
 

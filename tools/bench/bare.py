@@ -1,38 +1,33 @@
 """COLMAP alone, as a script of pycolmap calls would have it: what `tools.bench.overhead` compares the stage with.
 
-    python -m tools.bench.bare PHOTOS_FOLDER SCRATCH QUALITY
-
-Prints the processor seconds of each step as JSON.
+Imports nothing of ours that takes memory: `tools.bench.alone` hands it the stage's options. Prints the processor
+seconds of each step as JSON.
 """
 
 import json
+import pickle
 import sys
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pycolmap
 
-from pointcloud_api.resource import CameraModel, Quality
-from pointcloud_colmap.cameras import reader_options
-from pointcloud_colmap.device import Device
-from pointcloud_colmap.presets import PRESETS
-from pointcloud_stage.limits import cpu_limit
 from tools.bench.processor import Steps
 
 _BLOCK = 100
 """Pairs that the stage has COLMAP compare at a time too."""
 
 
-def reconstruct(photos: Path, scratch: Path, quality: Quality) -> dict[str, float]:
+def reconstruct(photos: Path, scratch: Path, options: dict[str, Any]) -> dict[str, float]:
     """Extract, compare all pairs, map, and write the model of most photos; processor seconds by step."""
-    preset, threads, database, steps = PRESETS[quality], cpu_limit(), scratch / "database.db", Steps()
+    database, steps = scratch / "database.db", Steps()
     with steps.step("extract"):
         pycolmap.extract_features(
             database,
             photos,
-            reader_options=reader_options(CameraModel.SIMPLE_RADIAL),
-            extraction_options=preset.extraction(num_threads=threads),
-            device=Device.CPU.colmap,
+            extraction_options=options["extraction"],
+            device=pycolmap.Device.cpu,
         )
     with steps.step("match"):
         names = sorted(photo.name for photo in photos.iterdir())
@@ -42,14 +37,13 @@ def reconstruct(photos: Path, scratch: Path, quality: Quality) -> dict[str, floa
         pairing.block_size = _BLOCK
         pycolmap.match_image_pairs(
             database,
-            matching_options=preset.matching(num_threads=threads),
+            matching_options=options["matching"],
             pairing_options=pairing,
-            verification_options=preset.verification(),
-            device=Device.CPU.colmap,
+            verification_options=options["verification"],
+            device=pycolmap.Device.cpu,
         )
     with steps.step("map"):
-        options = preset.incremental_mapping(num_threads=threads, video=False)
-        models = pycolmap.incremental_mapping(database, photos, scratch, options)
+        models = pycolmap.incremental_mapping(database, photos, scratch, options["mapping"])
     with steps.step("export"):
         best = max(models.values(), key=lambda model: model.num_reg_images())
         best.write_binary(scratch)
@@ -58,4 +52,5 @@ def reconstruct(photos: Path, scratch: Path, quality: Quality) -> dict[str, floa
 
 
 if __name__ == "__main__":
-    print(json.dumps(reconstruct(Path(sys.argv[1]), Path(sys.argv[2]), Quality(sys.argv[3]))))
+    given = pickle.loads(Path(sys.argv[3]).read_bytes())  # noqa: S301 - written by tools.bench.alone
+    print(json.dumps(reconstruct(Path(sys.argv[1]), Path(sys.argv[2]), given)))

@@ -7,7 +7,6 @@ Reconstructs twenty rendered photos by COLMAP alone, and asks of each of its poi
 
 import argparse
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Final
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from pointcloud_api.resource import Quality
 from pointcloud_colmap.cleaning import outliers, uncertainties
 from pointcloud_colmap.observations import Observations
+from tools.bench.alone import command
 from tools.scene.accuracy import Pose, to_truth
 from tools.scene.camera import FloatArray, Truth
 from tools.scene.photos import PHOTOS, WIDTH, render
@@ -62,8 +62,8 @@ def main() -> None:
         truth = render(folder, scene("orbit", photos=PHOTOS, width=options.width))
         model = Path(name) / "model"
         model.mkdir()
-        command = [sys.executable, "-m", "tools.bench.bare", folder / "photos", model, options.quality]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        alone = command(folder / "photos", model, options.quality)
+        subprocess.run(alone, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         observations = Observations.of(pycolmap.Reconstruction(model))
     away = from_surface(observations, truth)
     uncertain, lonely = outliers(observations.positions, uncertainties(observations))

@@ -34,6 +34,7 @@ from starlette.routing import Route
 
 from pointcloud_api.names import GATEWAY_AUDIENCE
 from pointcloud_gateway.server import listen, server_config
+from tools.bench.processor import peak_memory
 from tools.cluster.build import programs
 from tools.cluster.controlplane import ControlPlane
 from tools.kubectl import Kubectl
@@ -56,8 +57,7 @@ class Server:
 
     def peak_mebibytes(self) -> int:
         """The most memory that the process has ever had resident."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+        return peak_memory(self.pid) >> 20
 
 
 @dataclass

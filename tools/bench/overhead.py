@@ -17,42 +17,27 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from unittest.mock import patch
 
 from pointcloud_api.resource import Density, Quality
 from pointcloud_api.stages import ExitCode, ReconstructDocument, ReconstructSettings
-from pointcloud_colmap.program import reconstruct
-from pointcloud_colmap.report import Stopwatch
 from pointcloud_colmap.shares import all_pairs
-from pointcloud_stage import Outcome, StageContext
 from tests.fixtures.stages import start_stage
 from tests.fixtures.store import StoreServer, run_store
+from tools.bench.alone import command
+from tools.bench.by_step import MARK
 from tools.bench.checkpoint import JOB, ingested
-from tools.bench.processor import PeakMemory, Steps
+from tools.bench.processor import PeakMemory
 from tools.scene.photos import write
 
-_MARK: Final = "processor seconds by step: "
-_ENTRY: Final = "from pointcloud_stage import main; main('tools.bench.overhead:reconstruct_by_step')"
-
-
-def reconstruct_by_step(context: StageContext[ReconstructDocument]) -> Outcome:
-    """The stage's program, whose steps are measured in processor seconds besides."""
-    steps, timed = Steps(), Stopwatch.step
-
-    @contextmanager
-    def both(stopwatch: Stopwatch, name: str) -> Iterator[None]:
-        with steps.step(name), timed(stopwatch, name):
-            yield
-
-    with patch.object(Stopwatch, "step", both):
-        outcome = reconstruct(context)
-    print(_MARK + json.dumps(steps.seconds), flush=True)
-    return outcome
+# click is not in the stage's image, but here, where httpx finds it and takes its command line's 11 MB with it.
+_ENTRY: Final = (
+    "import sys; sys.modules['click'] = None; "
+    "from pointcloud_stage import main; main('tools.bench.by_step:reconstruct_by_step')"
+)
 
 
 @dataclass(frozen=True)
@@ -76,7 +61,7 @@ def _measured(start: Callable[[], tuple[int, Callable[[], str]]]) -> Cost:
     printed = wait()
     wall, after = time.monotonic() - begun, os.times()
     spent = after.children_user + after.children_system - before.children_user - before.children_system
-    (steps,) = (line.partition(_MARK)[2] for line in printed.splitlines() if _MARK in line)
+    (steps,) = (line.partition(MARK)[2] for line in printed.splitlines() if MARK in line)
     return Cost(wall=wall, processor=spent, memory=memory.end(), by_step=json.loads(steps))
 
 
@@ -85,9 +70,10 @@ def bare(photos: Path, scratch: Path, quality: Quality) -> Cost:
     scratch.mkdir()
 
     def start() -> tuple[int, Callable[[], str]]:
-        command = [sys.executable, "-m", "tools.bench.bare", str(photos), str(scratch), quality]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        return process.pid, lambda: _MARK + process.communicate()[0]
+        process = subprocess.Popen(
+            command(photos, scratch, quality), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        return process.pid, lambda: MARK + process.communicate()[0]
 
     return _measured(start)
 

@@ -10,6 +10,22 @@ from typing import Final
 _LOOK_SECONDS: Final = 0.1
 
 
+def reset_peak() -> None:
+    """Let `peak_memory` count from what this process has now: https://docs.kernel.org/filesystems/proc.html."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak_memory(process: int | str = "self") -> int:
+    """The most bytes that a process has had in memory; OSError when it is gone.
+
+    What getrusage tells of a process that was forked begins with its parent's peak.
+    """
+    told = Path(f"/proc/{process}/status").read_text(encoding="ascii").partition("VmHWM:")[2].split()
+    if not told:
+        raise ProcessLookupError(f"process {process} has ended")
+    return 1024 * int(told[0])
+
+
 class Steps:
     """Adds up the seconds of all processors that this process takes in named steps."""
 
@@ -51,9 +67,7 @@ class PeakMemory:
 
     def _look(self, process: int) -> None:
         with suppress(OSError):
-            for line in Path(f"/proc/{process}/status").read_text(encoding="ascii").splitlines():
-                if line.startswith("VmHWM:"):
-                    self._peaks[process] = max(self._peaks.get(process, 0), 1024 * int(line.split()[1]))
+            self._peaks[process] = max(self._peaks.get(process, 0), peak_memory(process))
             for task in Path(f"/proc/{process}/task").iterdir():
                 for child in (task / "children").read_text(encoding="ascii").split():
                     self._look(int(child))

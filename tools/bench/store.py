@@ -31,6 +31,7 @@ from pointcloud_gateway.objects import Objects
 from pointcloud_gateway.server import listen, server_config
 from pointcloud_gateway.store.app import build_store_app
 from pointcloud_gateway.store.authorisation import Identity, Policy
+from tools.bench.processor import peak_memory
 
 BAR: Final = 0.7
 _BLOCK: Final = 64 << 20
@@ -77,8 +78,7 @@ class Contestant:
 
     def peak_mebibytes(self) -> int:
         """The most memory that the process has ever had resident."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+        return peak_memory(self.pid) >> 20
 
 
 def upload(contestant: Contestant, block: IO[bytes], size: int) -> float:

@@ -31,6 +31,8 @@ class DepthAccuracy:
     """Of complete pixels, in footprints: sizes of a pixel at that depth."""
     outliers: float
     """Share of complete pixels that are wrong by more than 2 % of the depth."""
+    fringes: float
+    """Share of complete pixels where there is no surface at all, but the sky."""
 
 
 def assess(found: Mapping[str, Any], shots: Sequence[Shot]) -> DepthAccuracy:
@@ -39,16 +41,18 @@ def assess(found: Mapping[str, Any], shots: Sequence[Shot]) -> DepthAccuracy:
     maps = [np.asarray(found.get(shot.camera.name, np.zeros_like(shot.depths)), float) for shot in shots]
     agreed = complete(maps, cameras)
     possible = complete([shot.depths for shot in shots], cameras)
-    relative, pixels = [], []
+    relative, pixels, sky = [], [], 0
     for shot, depths, good in zip(shots, maps, agreed, strict=True):
         known = good & (shot.depths > 0)
         relative.append(np.abs(depths - shot.depths)[known] / shot.depths[known])
         pixels.append(relative[-1] * shot.camera.focal)
+        sky += int(np.count_nonzero(good & (shot.depths <= 0)))
     return DepthAccuracy(
         complete=float(np.mean([good.mean() for good in agreed])),
         ceiling=float(np.mean([good.mean() for good in possible])),
         median_error=float(np.median(np.concatenate(pixels))),
         outliers=float(np.mean(np.concatenate(relative) > _OUTLIER)),
+        fringes=sky / max(sum(int(np.count_nonzero(good)) for good in agreed), 1),
     )
 
 

@@ -54,6 +54,8 @@ class Solids(NamedTuple):
     """(N, 2, 3) the two linear colours that the texture mixes."""
     grain: FloatArray
     """(N, 3) coarsest texture frequency along each local axis, in cells a metre."""
+    relief: FloatArray
+    """(N,) how much the texture makes lighter and darker beside mixing the colours, of the usual."""
     phase: IndexArray
     """(N,) makes each solid's texture its own."""
 
@@ -256,7 +258,7 @@ def _albedo(solids: Solids, i: int, point: Vector, footprint: float) -> Vector:
         cells *= 2.03
         x, y, z = x * 2.03 + 7.1, y * 2.03 + 3.7, z * 2.03 + 5.3
     share = min(1.0, max(0.0, 0.5 + 0.75 * mix))
-    bright = min(1.55, max(0.2, 0.95 + 0.19 * relief))
+    bright = min(1.55, max(0.2, 0.95 + 0.19 * relief * solids.relief[i]))
     first, second = solids.colours[i, 0], solids.colours[i, 1]
     return (
         bright * (first[0] * (1 - share) + second[0] * share),

@@ -40,6 +40,7 @@ class _Solid:
     axes: FloatArray
     colours: tuple[Colour, Colour]
     grain: tuple[float, float, float]
+    relief: float
     twin: int | None = None
     """The index of the solid whose texture it shares."""
 
@@ -61,6 +62,7 @@ class Site:
         turn: float = 0.0,
         lean: float = 0.0,
         grain: tuple[float, float, float] = (1.3, 1.3, 1.9),
+        relief: float = 1.0,
     ) -> None:
         """Add a solid that leans from the vertical, then turns about it (radians); its tint is its own."""
         tint = self.random.uniform(0.82, 1.12) * self.random.uniform(0.94, 1.06, 3)
@@ -73,6 +75,7 @@ class Site:
                 axes=_turned(turn) @ _leaned(lean),
                 colours=(dark, light),
                 grain=grain,
+                relief=relief,
             )
         )
 
@@ -97,6 +100,7 @@ class Site:
             reach=np.array([_reach(solid) for solid in solids]),
             colours=np.array([solid.colours for solid in solids]),
             grain=np.array([solid.grain for solid in solids]),
+            relief=np.array([solid.relief for solid in solids]),
             phase=np.array([phases[index if solid.twin is None else solid.twin] for index, solid in enumerate(solids)]),
         )
 

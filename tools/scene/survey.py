@@ -21,17 +21,34 @@ _BRICK: Final = ((0.32, 0.12, 0.08), (0.62, 0.34, 0.24))
 _CONCRETE: Final = ((0.30, 0.30, 0.30), (0.62, 0.60, 0.58))
 _PLASTER: Final = ((0.455, 0.445, 0.430), (0.47, 0.46, 0.445))
 """Two colours so alike that little texture is left."""
+_SMOOTH: Final = 0.03
+"""How much of the usual relief plaster has."""
 _ALL: Final = (_SOIL, _MEADOW, _BRICK, _CONCRETE)
 _FINE: Final = (2.5, 2.5, 2.5)
 
 
 def site(seed: int = 0) -> Solids:
     """Build the site: z up, the ground's mean height 0."""
-    made = Site(np.random.default_rng(seed))
-    made.put(BOX, (0, 0, -0.5), (EXTENT, EXTENT, 0.5), _SOIL, grain=(1.5, 1.5, 1.5))
+    made = _ground(seed)
     for part in (_hills, _houses, _domes, _slabs, _plain, _tiles, _towers):
         part(made)
     return made.arrays()
+
+
+def estate(seed: int = 0) -> Solids:
+    """Build another site: houses of plaster, on which nothing but their edges can be recognised."""
+    made = _ground(seed)
+    for _ in range(30):
+        size = (made.random.uniform(0.4, 0.9), made.random.uniform(0.4, 0.9), made.random.uniform(0.2, 0.6))
+        turn = made.jitter(3)
+        made.put(BOX, (*_place(made), size[2] - 0.1), size, _PLASTER, turn=turn, grain=_FINE, relief=_SMOOTH)
+    return made.arrays()
+
+
+def _ground(seed: int) -> Site:
+    made = Site(np.random.default_rng(seed))
+    made.put(BOX, (0, 0, -0.5), (EXTENT, EXTENT, 0.5), _SOIL, grain=(1.5, 1.5, 1.5))
+    return made
 
 
 def _place(made: Site) -> tuple[float, float]:
@@ -71,7 +88,7 @@ def _slabs(made: Site) -> None:
 
 def _plain(made: Site) -> None:
     for x, y in ((-3.0, 2.0), (2.5, -2.5)):
-        made.put(BOX, (x, y, 0.42), (1.0, 0.8, 0.05), _PLASTER, turn=0.3, grain=_FINE)
+        made.put(BOX, (x, y, 0.42), (1.0, 0.8, 0.05), _PLASTER, turn=0.3, grain=_FINE, relief=_SMOOTH)
 
 
 def _tiles(made: Site) -> None:

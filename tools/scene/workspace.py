@@ -50,23 +50,23 @@ def shoot(solids: Solids, cameras: Sequence[Camera], *, seed: int = 0) -> list[S
         return list(pool.map(render, range(len(cameras))))
 
 
-def write_workspace(folder: Path, shots: Sequence[Shot], *, seed: int = 0) -> None:
-    """Write images/, sparse/ and stereo/, the model's points being on random pixels of every photo."""
+def write_workspace(folder: Path, shots: Sequence[Shot], *, seed: int = 0, points: int = _POINTS_A_PHOTO) -> None:
+    """Write images/, sparse/ and stereo/, the model's points being on so many random pixels of every photo."""
     for shot in shots:
         file = folder / "images" / shot.camera.name
         file.parent.mkdir(parents=True, exist_ok=True)
         pycolmap.Bitmap.from_array(shot.photo).write(file)
     (folder / "sparse").mkdir()
-    _model(shots, np.random.default_rng(seed)).write(folder / "sparse")
+    _model(shots, np.random.default_rng(seed), points).write(folder / "sparse")
     for kind in ("depth_maps", "normal_maps"):
         (folder / "stereo" / kind).mkdir(parents=True)
     names = "".join(f"{shot.camera.name}\n" for shot in shots)
     (folder / "stereo" / "fusion.cfg").write_text(names, encoding="utf-8")
 
 
-def _model(shots: Sequence[Shot], random: np.random.Generator) -> pycolmap.Reconstruction:
+def _model(shots: Sequence[Shot], random: np.random.Generator, points: int) -> pycolmap.Reconstruction:
     """Points with tracks over all photos that see them."""
-    places = np.concatenate([_surface(shot, random) for shot in shots])
+    places = np.concatenate([_surface(shot, random, points) for shot in shots])
     seen = [_seen(shot, places) for shot in shots]
     tracked = np.sum([visible for visible, _ in seen], axis=0) >= 2
     model = pycolmap.Reconstruction()
@@ -96,11 +96,11 @@ def _model(shots: Sequence[Shot], random: np.random.Generator) -> pycolmap.Recon
     return model
 
 
-def _surface(shot: Shot, random: np.random.Generator) -> FloatArray:
+def _surface(shot: Shot, random: np.random.Generator, points: int) -> FloatArray:
     """(N, 3): points of the world behind random pixels."""
     camera = shot.camera
-    columns = random.integers(_BORDER, camera.width - _BORDER, _POINTS_A_PHOTO)
-    rows = random.integers(_BORDER, camera.height - _BORDER, _POINTS_A_PHOTO)
+    columns = random.integers(_BORDER, camera.width - _BORDER, points)
+    rows = random.integers(_BORDER, camera.height - _BORDER, points)
     depth = shot.depths[rows, columns]
     pixels = np.column_stack([columns + 0.5, rows + 0.5])[depth > 0]
     rays = np.column_stack([(pixels - np.array(camera.principal_point)) / camera.focal, np.ones(len(pixels))])

@@ -38,6 +38,7 @@ def ball(centre: tuple[float, float, float], radius: float) -> Solids:
         reach=np.array([radius]),
         colours=np.zeros((1, 2, 3)),
         grain=np.ones((1, 3)),
+        relief=np.ones(1),
         phase=np.array([1]),
     )
 

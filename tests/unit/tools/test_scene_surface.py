@@ -21,6 +21,7 @@ def solid(kind: int, size: tuple[float, float, float]) -> Solids:
         reach=np.array([9.0]),
         colours=np.zeros((1, 2, 3)),
         grain=np.ones((1, 3)),
+        relief=np.ones(1),
         phase=np.array([1]),
     )
 
