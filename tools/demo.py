@@ -92,7 +92,7 @@ def main() -> None:
     print(
         "From photos to a point cloud in the browser. The first run builds Kubernetes, the images and the", flush=True
     )
-    print("tools, about 12 minutes on 2 cores; later ones take about a minute.\n", flush=True)
+    print("tools, about 12 minutes on 2 cores; later ones take three to five minutes.\n", flush=True)
     try:
         url = demonstrate(folder)
     except (ClusterError, ImageError, KubectlError) as error:

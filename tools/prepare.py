@@ -14,7 +14,7 @@ PROGRAMS = {"chromium": "chromium"}
 def main() -> int:
     """The command line; the exit status is 1 where something cannot be had."""
     say("The first run builds Kubernetes, the images and the tools, about 14 minutes on 2 cores; later ones do not.")
-    say("The checks and tests themselves take about 40 minutes.")
+    say("The checks and tests themselves take about an hour.")
     try:
         debian.install(debian.missing(PROGRAMS), purpose="looking at pages")
         pages.VIEWER.built()

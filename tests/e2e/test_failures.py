@@ -13,7 +13,7 @@ from tools.kubectl import Kubectl
 from tools.scene import degenerate
 
 Submit = Callable[..., str]
-QUICK = {"quality": "low"}
+QUICK = {"quality": "low", "density": "sparse"}
 
 
 def assert_said(kubectl: Kubectl, name: str, final: dict[str, Any], reason: str) -> None:

@@ -22,6 +22,7 @@ from tools.kubectl import Kubectl
 Submit = Callable[..., str]
 OPERATOR = "app.kubernetes.io/component=operator"
 STEPS = ("extract", "match", "map")
+SPARSE = {"density": "sparse"}
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def ledger(ledgers: Ledgers) -> Ledger:
 def test_its_pod_killed_at_every_step_does_no_finished_work_again(
     namespace: Kubectl, node: Cluster, submit: Submit, scene: Path, ledger: Ledger
 ) -> None:
-    name = submit("struck", scene / "photos", retryLimit=len(STEPS))
+    name = submit("struck", scene / "photos", reconstruction=SPARSE, retryLimit=len(STEPS))
     with ExitStack() as faults:
         for step in STEPS:
             pod, _ = reached(namespace, name, step)
@@ -102,7 +103,7 @@ def test_its_pod_killed_at_every_step_does_no_finished_work_again(
 def test_the_cluster_s_programs_killed_in_turn_lose_nothing(
     namespace: Kubectl, node: Cluster, submit: Submit, scene: Path, ledger: Ledger
 ) -> None:
-    name = submit("besieged", scene / "photos")
+    name = submit("besieged", scene / "photos", reconstruction=SPARSE)
     _, told = reached(namespace, name, "extract")
     with ExitStack() as faults:
         for component in ("kubelet", "containerd", "etcd", "kube-apiserver"):
@@ -120,7 +121,7 @@ def test_the_cluster_s_programs_killed_in_turn_lose_nothing(
 def test_suspended_in_the_middle_it_goes_on_where_it_was(
     namespace: Kubectl, submit: Submit, scene: Path, ledger: Ledger
 ) -> None:
-    name = submit("paused", scene / "photos")
+    name = submit("paused", scene / "photos", reconstruction=SPARSE)
     _, told = reached(namespace, name, "match")
     with ledger.injecting("suspended and resumed", "reconstruct: match"):
         namespace("patch", "pcj", name, "--type=merge", "-p", '{"spec": {"suspend": true}}')

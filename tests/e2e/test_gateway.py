@@ -75,6 +75,15 @@ def by_curl(
     rest.delete(f"/jobs/{JOB}").raise_for_status()
 
 
+@pytest.fixture
+def new_name(cluster: Kubectl) -> Iterator[str]:
+    """A name that no job has, not even one that a run before, cut off, left on the cluster; free again afterwards."""
+    name = "by-hand"
+    cluster("delete", "pcj", name, "--ignore-not-found")
+    yield name
+    cluster("delete", "pcj", name, "--ignore-not-found")
+
+
 def completed(rest: httpx.Client) -> dict[str, Any]:
     """The job as its stream of events tells of it once it has completed; fails when it ends otherwise."""
     with rest.stream("GET", f"/jobs/{JOB}/events", timeout=LONGEST) as events:
@@ -130,18 +139,17 @@ def test_a_job_that_nobody_made_is_not_found(service: tuple[str, str], few_photo
         assert done.stdout == '{"error":"Job not found"} 404'
 
 
-def test_a_person_without_kubectl_sends_photos_over_a_network_that_breaks_and_opens_the_cloud(
-    service: tuple[str, str], rest: httpx.Client, few_photos: Path, page: Page, tmp_path: Path
+def test_a_person_without_kubectl_sends_photos_over_a_network_that_breaks_and_opens_the_cloud(  # noqa: PLR0917 - fixtures
+    service: tuple[str, str], rest: httpx.Client, few_photos: Path, new_name: str, page: Page, tmp_path: Path
 ) -> None:
     address, token = service
-    name = "by-hand"
     network = Network(page)
     page.goto(f"{address}/")
     page.get_by_label("Access token or API key").fill(token)
     page.get_by_role("button", name="Sign in").click()
     page.get_by_role("link", name="New").first.click()
     page.locator("input[type=file]").first.set_input_files(sorted(few_photos.iterdir())[:8])
-    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Name", exact=True).fill(new_name)
     page.get_by_role("radio", name=re.compile("^low")).check()
     network.slow(bytes_per_second=SLOW)
     page.get_by_role("button", name="Send").click()
@@ -151,13 +159,12 @@ def test_a_person_without_kubectl_sends_photos_over_a_network_that_breaks_and_op
     expect(page.get_by_text("You are offline.")).to_be_visible()
     network.restore()
     expect(page.get_by_role("heading", name="All files have arrived")).to_be_visible(timeout=60_000)
-    assert len(rest.get(f"/jobs/{name}/files").json()["items"]) == 8
+    assert len(rest.get(f"/jobs/{new_name}/files").json()["items"]) == 8
 
-    expect(page.get_by_text(f"{name} is ready.")).to_be_visible(timeout=LONGEST * 1000)
+    expect(page.get_by_text(f"{new_name} is ready.")).to_be_visible(timeout=LONGEST * 1000)
     page.screenshot(path=str(tmp_path / "page.png"))
     with page.expect_popup() as opening:
         page.get_by_role("link", name="Open in the viewer").click()
     viewer = open_viewer(opening.value, opening.value.url, tmp_path / "cloud.png")
     assert viewer["error"] is None
     assert viewer["points"] > 100
-    rest.delete(f"/jobs/{name}").raise_for_status()

@@ -9,7 +9,7 @@ from tools.install import NAMESPACE
 from tools.kubectl import Kubectl
 
 Submit = Callable[..., str]
-QUICK = {"quality": "low"}
+QUICK = {"quality": "low", "density": "sparse"}
 
 
 def reconstructing(state: dict[str, Any]) -> bool:

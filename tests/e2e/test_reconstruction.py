@@ -7,8 +7,9 @@ from playwright.sync_api import Page
 
 from pointcloud_api.names import StageName
 from pointcloud_api.stages import POINTS_FILE
-from pointcloud_potree.ply import read_ply
-from pointcloud_potree.reader import Octree, fingerprint, verify_octree
+from pointcloud_potree.inputs import open_points
+from pointcloud_potree.reader import Octree
+from pointcloud_potree.verifier import fingerprint, verify_octree
 from tests.e2e.browser import coloured_share, open_viewer
 from tests.e2e.conftest import condition, succeeded, until
 from tests.e2e.store import artefacts
@@ -39,16 +40,17 @@ def test_rendered_scene_is_reconstructed_where_its_cameras_are(
     accuracy = compare(read_images_txt(tmp_path / "images.txt"), truth)
     assert accuracy.registered == accuracy.expected == status["images"]["registered"]
     assert accuracy.centre_error_max < 0.01
-    assert figures["points"] == status["points"] > 1000
+    assert status["density"] == "dense"
+    assert figures["points"] == status["points"] > 100_000
 
     viewer = open_viewer(page, status["url"], tmp_path / "ruin.png")
     assert viewer["error"] is None
-    assert viewer["points"] > 1000
+    assert viewer["points"] > 10_000
     assert coloured_share(tmp_path / "ruin.png") > 0.02
 
 
 def test_brighton_beach(namespace: Kubectl, submit: Submit, brighton_beach: Path, page: Page, tmp_path: Path) -> None:
-    name = submit("brighton-beach", brighton_beach)
+    name = submit("brighton-beach", brighton_beach, reconstruction={"density": "sparse"})
     final = until(namespace, name, succeeded)[-1]
     assert final["status"]["images"]["display"] == "18/18"
     assert final["status"]["points"] > 6000
@@ -58,8 +60,8 @@ def test_brighton_beach(namespace: Kubectl, submit: Submit, brighton_beach: Path
         for file in ("metadata.json", "hierarchy.bin", "octree.bin"):
             (tmp_path / file).write_bytes(store.artefact(StageName.CONVERT, file))
     assert result["figures"]["meanReprojectionError"] <= 0.4
-    positions, colours = read_ply(tmp_path / POINTS_FILE)
-    assert len(positions) == final["status"]["points"]
-    verify_octree(tmp_path, fingerprint(Octree(tmp_path), positions, colours))  # every point, once
+    points = open_points(tmp_path / POINTS_FILE)
+    assert points.count == final["status"]["points"]
+    verify_octree(tmp_path, fingerprint(Octree(tmp_path), points))  # every point, once
     open_viewer(page, final["status"]["url"], tmp_path / "brighton-beach.png")
     assert coloured_share(tmp_path / "brighton-beach.png") > 0.02
