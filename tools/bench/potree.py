@@ -24,7 +24,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,11 +38,11 @@ from scipy.spatial import cKDTree
 
 from pointcloud_api.resource import Encoding
 from pointcloud_potree.encoders import BROTLI_QUALITY
-from pointcloud_potree.inputs import open_points
+from pointcloud_potree.inputs import ChosenPoints, open_points
 from pointcloud_potree.inputs.attributes import RGB
 from pointcloud_potree.numba_cache import compile_kernels
 from pointcloud_potree.octree import write_octree
-from pointcloud_potree.points import BLOCK_POINTS, Block, PointAttribute, PointSource, Portion, blocks_of
+from pointcloud_potree.points import BLOCK_POINTS, PointSource, blocks_of
 from pointcloud_potree.reader import Octree
 from pointcloud_potree.sampling import Sampling
 from tools.bench.processor import peak_memory, reset_peak
@@ -112,29 +112,9 @@ class Measurement:
     size: float
 
 
-@dataclass(frozen=True)
-class Coloured:
-    """A source's positions and colours: all that PotreeConverter's figures are of."""
-
-    source: PointSource
-
-    @property
-    def count(self) -> int:
-        """The source's."""
-        return self.source.count
-
-    @property
-    def attributes(self) -> Sequence[PointAttribute]:
-        """`rgb` alone."""
-        return [RGB]
-
-    def portions(self) -> Iterator[Portion]:
-        """The source's."""
-
-        def coloured(block: Block) -> Block:
-            return Block(block.positions, {RGB.name: block.attributes[RGB.name]})
-
-        return (portion.mapped(coloured) for portion in self.source.portions())
+def coloured(las: Path) -> PointSource:
+    """Positions and colours: all that PotreeConverter's figures are of."""
+    return ChosenPoints(open_points(las), [RGB.name])
 
 
 def write_las(cloud: str, points: int, path: Path) -> None:
@@ -154,7 +134,7 @@ def write_las(cloud: str, points: int, path: Path) -> None:
 def measure(case: Case, las: Path, folder: Path, threads: int) -> Measurement:
     """Convert once."""
     compile_kernels()
-    source = Coloured(open_points(las))
+    source = coloured(las)
     copy = _seconds_to_copy(case.points)
     reset_peak()
     before, start = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
@@ -220,7 +200,7 @@ def _plain_nodes(folder: Path) -> tuple[list[bytes], float]:
 
 def spacings(sampling: Sampling, las: Path, folder: Path) -> Iterator[str]:
     """A line for each level that has inner nodes."""
-    write_octree(Coloured(open_points(las)), folder, encoding=Encoding.UNCOMPRESSED, sampling=sampling, threads=2)
+    write_octree(coloured(las), folder, encoding=Encoding.UNCOMPRESSED, sampling=sampling, threads=2)
     octree = Octree(folder)
     cloud = np.concatenate([block.positions for block in blocks_of(open_points(las))])
     shown = np.empty((0, 3))
@@ -299,7 +279,7 @@ def _print_spacings(folder: Path) -> None:
 def _print_qualities(folder: Path) -> None:
     print("\nBrotli quality  bytes/point  CPU ns/point")
     write_las("surface", 1_000_000, folder / "cloud.las")
-    write_octree(Coloured(open_points(folder / "cloud.las")), folder, threads=2)
+    write_octree(coloured(folder / "cloud.las"), folder, threads=2)
     plain, share = _plain_nodes(folder)
     points = 1_000_000 / share
     for quality in range(1, 10):

@@ -112,7 +112,7 @@ def quantise(positions: Any, offset: Any, scale: float, bits: int, rows: Any) ->
         offset: float64 (3,), see `grid.Grid`.
         scale: See `grid.Grid`.
         bits: See `grid.Grid`.
-        rows: uint64 (N, words), its first one or two columns written.
+        rows: uint64 (N, words), its first one or two columns written, the others zeroed.
     """
     finer = np.uint64(max(0, bits - MAX_LEVELS))
     below = (np.uint64(1) << finer) - np.uint64(1)
@@ -131,6 +131,8 @@ def quantise(positions: Any, offset: Any, scale: float, bits: int, rows: Any) ->
         rows[i, 0] = key
         if finer > 0:
             rows[i, 1] = rest
+        for word in range(2 if finer > 0 else 1, rows.shape[1]):
+            rows[i, word] = 0
 
 
 @compiled(nogil=True)

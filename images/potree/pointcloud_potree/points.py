@@ -4,7 +4,7 @@ Reading and decoding are apart, because a file is read by one thread, and what w
 are.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -40,7 +40,27 @@ class Block:
     positions: npt.NDArray[np.float64]
     """(N, 3), C-contiguous, in the file's unit. May hold what is not finite: the writer drops and counts it."""
     attributes: Mapping[str, npt.NDArray[Any]]
-    """By name (N,) or (N, elements), C-contiguous, of the attribute's dtype."""
+    """By name (N,) or (N, elements), C-contiguous, of the attribute's dtype; perhaps only `Decoded` when asked for."""
+
+    def of(self, attributes: Iterable[PointAttribute]) -> "Block":
+        """The same with these attributes alone, decoded."""
+        return Block(self.positions, {attribute.name: self.attributes[attribute.name] for attribute in attributes})
+
+
+class Decoded(Mapping[str, npt.NDArray[Any]]):
+    """Attributes that are decoded whenever they are asked for: what nobody wants costs nothing."""
+
+    def __init__(self, decoders: Mapping[str, Callable[[], npt.NDArray[Any]]]) -> None:
+        self._decoders = decoders
+
+    def __getitem__(self, name: str) -> npt.NDArray[Any]:
+        return self._decoders[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._decoders)
+
+    def __len__(self) -> int:
+        return len(self._decoders)
 
 
 @dataclass(frozen=True)

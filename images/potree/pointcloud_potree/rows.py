@@ -51,7 +51,6 @@ class RowLayout:
     def fill(self, block: Block, rows: Rows) -> None:
         """Write the rows of a block whose positions are all finite."""
         count = len(rows)
-        rows[:, -1] = 0  # as an attribute need not fill it
         kernels.quantise(block.positions, np.array(self.grid.offset), self.grid.scale, self.grid.bits, rows)
         columns = rows.view(np.uint8).reshape(count, 8 * self.words)
         at = self.first_byte

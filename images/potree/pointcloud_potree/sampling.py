@@ -69,19 +69,21 @@ def take_one_a_cell(  # noqa: PLR0913, PLR0917 - numba has no keyword-only argum
     """Lift of each cell's candidates the one whose key has the least hash. See `Sampler.lift`."""
     below = np.uint64(3 * cell_bits)
     for node in range(starts.shape[0]):
-        i, end = starts[node], ends[node]
-        while i < end:
-            cell = keys[i] >> below
-            chosen, least = np.int64(-1), np.uint64(0)
-            while i < end and keys[i] >> below == cell:
-                if stored[i] == level + 1:
-                    rank = keys[i] * np.uint64(0x9E3779B97F4A7C15)
-                    rank = (rank ^ (rank >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
-                    if chosen < 0 or rank < least:
-                        chosen, least = i, rank
-                i += 1
-            if chosen >= 0:
-                stored[chosen] = level
+        chosen, cell, least = -1, np.uint64(0), np.uint64(0)
+        for i in range(starts[node], ends[node]):
+            if stored[i] != level + 1:
+                continue
+            here = keys[i] >> below
+            rank = keys[i] * np.uint64(0x9E3779B97F4A7C15)
+            rank = (rank ^ (rank >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
+            if chosen < 0 or here != cell:
+                if chosen >= 0:
+                    stored[chosen] = level
+                chosen, cell, least = i, here, rank
+            elif rank < least:
+                chosen, least = i, rank
+        if chosen >= 0:
+            stored[chosen] = level
 
 
 @compiled(nogil=True)

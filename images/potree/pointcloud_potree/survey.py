@@ -147,7 +147,8 @@ def _numbered(source: PointSource) -> Iterator[tuple[int, Portion]]:
 def _look_at(
     before: int, portion: Portion, attributes: Sequence[PointAttribute], picks: npt.NDArray[np.int64]
 ) -> _Part:
-    block, given = portion.decode(), portion.count
+    given = portion.count
+    block = portion.decode().of(attributes)
     low, high = np.full(3, np.inf), np.full(3, -np.inf)
     first, last = np.searchsorted(picks, (before, before + given))
     sample = block.positions[picks[first:last] - before]

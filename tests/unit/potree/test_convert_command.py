@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from pointcloud_potree.convert import main
+from pointcloud_potree.inputs import ChosenPoints, open_points
 from pointcloud_potree.inputs.grey import GREY
 from pointcloud_potree.octree import FILES
 from pointcloud_potree.reader import Octree
-from pointcloud_potree.verifier import verify_octree
+from pointcloud_potree.verifier import fingerprint, verify_octree
 
 
 def scan(file: Path, *, points: int = 20_000) -> Path:
@@ -43,6 +44,18 @@ def test_the_name_is_the_first_files_and_the_encoding_brotli(tmp_path: Path) -> 
     assert main([str(scan(tmp_path / "survey.laz", points=10)), str(folder)]) == 0
     metadata = Octree(folder).metadata
     assert (metadata.name, metadata.encoding) == ("survey", "BROTLI")
+
+
+def test_of_the_attributes_those_that_are_named_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(scan(tmp_path / "one.laz")), str(scan(tmp_path / "two.las", points=50))]
+    folder = tmp_path / "shown"
+    assert main([*files, str(folder), "--attributes", "gps-time", "rgb"]) == 0
+    names = [attribute.name for attribute in Octree(folder).metadata.attributes]
+    assert names == ["position", "rgb", "gps-time"]
+    chosen = ChosenPoints(open_points(*map(Path, files)), ["rgb", "gps-time"])
+    verify_octree(folder, fingerprint(Octree(folder), chosen))
+    assert main([*files, str(folder), "--attributes", "rgb", "confidence"]) == 1
+    assert "the points have no confidence: choose among rgb, intensity, " in capsys.readouterr().err
 
 
 def test_points_without_colours_are_grey(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,8 +5,9 @@ of attributes (`attributes`) and colours of 16 bits (`colours`).
 """
 
 from pointcloud_potree.inputs.arrays import ArrayPoints
+from pointcloud_potree.inputs.chosen import ChosenPoints
 from pointcloud_potree.inputs.failure import UnreadablePointsError
 from pointcloud_potree.inputs.joined import JoinedPoints
 from pointcloud_potree.inputs.opening import open_points
 
-__all__ = ["ArrayPoints", "JoinedPoints", "UnreadablePointsError", "open_points"]
+__all__ = ["ArrayPoints", "ChosenPoints", "JoinedPoints", "UnreadablePointsError", "open_points"]

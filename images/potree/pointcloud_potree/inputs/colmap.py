@@ -173,12 +173,10 @@ def _portion(points: Points) -> Portion:
 
 
 def _block(points: Points) -> Block:
-    channels = np.empty((len(points), 3), "<u2")
-    colours.from_8_bits(points["colour"].T, channels)
     with np.errstate(over="ignore"):  # an error beyond all pixels is infinite
         error = points["error"].astype("<f4")
     values = {
-        "rgb": channels,
+        "rgb": colours.from_8_bits([*points["colour"].T]),
         "error": error,
         "track length": np.minimum(points["track_length"], 2**32 - 1).astype("<u4"),
     }

@@ -4,7 +4,7 @@ Viewers take a channel below 256 for one of 8 bits and show it 256 times as brig
 what is darker than that in a cloud of 16 bits becomes black.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,35 +13,40 @@ import numpy.typing as npt
 Channels = npt.NDArray[np.uint16]
 
 
-def from_8_bits(columns: Iterable[npt.NDArray[np.uint8]], out: Channels) -> None:
-    """Fill (N, 3) from three columns (N,)."""
-    for channel, column in enumerate(columns):
-        out[:, channel] = column
-    out <<= 8
+def from_8_bits(columns: Sequence[npt.NDArray[np.uint8]]) -> Channels:
+    """(N, 3) of red, green and blue, (N,) each."""
+    return _high(_side_by_side(columns))
 
 
-def from_16_bits(columns: Iterable[npt.NDArray[np.uint16]], out: Channels, *, narrow: bool) -> None:
-    """Fill (N, 3) from three columns (N,).
+def from_16_bits(columns: Sequence[npt.NDArray[np.uint16]], *, narrow: bool) -> Channels:
+    """(N, 3) of red, green and blue, (N,) each.
 
-    Args:
-        columns: Red, green and blue.
-        out: Written.
-        narrow: Whether the cloud's 16 bits hold 8-bit values, none above 255 (see `is_wide`).
+    `narrow` tells whether the cloud's 16 bits hold 8-bit values, none above 255 (see `is_wide`).
     """
-    for channel, column in enumerate(columns):
-        out[:, channel] = column
+    channels = _side_by_side(columns)
     if narrow:
-        out <<= 8
-    else:
-        out *= out > 255
+        return _high(channels)
+    channels *= channels > 255
+    return channels
 
 
-def from_floats(columns: Iterable[npt.NDArray[Any]], out: Channels) -> None:
-    """Fill (N, 3) from three columns (N,) of 0 to 1; what lies outside is cut off, and NaN is black."""
+def from_floats(columns: Sequence[npt.NDArray[Any]]) -> Channels:
+    """(N, 3) of red, green and blue, (N,) each, of 0 to 1; what lies outside is cut off, and NaN is black."""
+    levels = [np.rint(np.clip(np.nan_to_num(column.astype(np.float64)), 0, 1) * 255) for column in columns]
+    return _high(_side_by_side(levels))
+
+
+def _high(channels: Channels) -> Channels:
+    """8 bits as the upper ones."""
+    channels <<= 8
+    return channels
+
+
+def _side_by_side(columns: Sequence[npt.NDArray[Any]]) -> Channels:
+    channels = np.empty((len(columns[0]), 3), "<u2")
     for channel, column in enumerate(columns):
-        levels = np.clip(np.nan_to_num(column.astype(np.float64)), 0, 1)
-        out[:, channel] = np.rint(levels * 255)
-    out <<= 8
+        channels[:, channel] = column
+    return channels
 
 
 def is_wide(columns: Iterable[npt.NDArray[np.uint16]]) -> bool:

@@ -1,12 +1,14 @@
 """Several clouds as one: their points one after the other, with the attributes that all of them have."""
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from pointcloud_potree.inputs.attributes import decodable
-from pointcloud_potree.points import Block, PointAttribute, PointSource, Portion
+from pointcloud_potree.points import Block, Decoded, PointAttribute, PointSource, Portion
 
 
 class JoinedPoints:
@@ -46,15 +48,15 @@ class JoinedPoints:
 
     def portions(self) -> Iterator[Portion]:
         """Those of each source in turn."""
-        types = {attribute.name: attribute.dtype for attribute in self.attributes}
-
-        def common(block: Block) -> Block:
-            values = {name: block.attributes[name].astype(dtype, copy=False) for name, dtype in types.items()}
-            return Block(block.positions, values)
-
         for source in self._sources:
             for portion in source.portions():
-                yield portion.mapped(common)
+                yield portion.mapped(self._common)
+
+    def _common(self, block: Block) -> Block:
+        def values(attribute: PointAttribute) -> npt.NDArray[Any]:
+            return block.attributes[attribute.name].astype(attribute.dtype, copy=False)
+
+        return Block(block.positions, Decoded({each.name: partial(values, each) for each in self.attributes}))
 
 
 def _common(attributes: Sequence[PointAttribute]) -> PointAttribute:

@@ -20,7 +20,7 @@ from pointcloud_potree.inputs import colours
 from pointcloud_potree.inputs.attributes import RGB, decodable, free_name
 from pointcloud_potree.inputs.failure import UnreadablePointsError, cut_short
 from pointcloud_potree.inputs.laszip import Compression
-from pointcloud_potree.points import BLOCK_POINTS, Block, PointAttribute, Portion
+from pointcloud_potree.points import BLOCK_POINTS, Block, Decoded, PointAttribute, Portion
 
 _FIRST_EXTENDED_FORMAT: Final = 6
 """Point formats from this one on have wider fields for returns, classes and angles."""
@@ -41,6 +41,9 @@ class _Column:
 
     attribute: PointAttribute
     read: Callable[[Rows], npt.NDArray[Any]]
+
+    def values(self, rows: Rows) -> npt.NDArray[Any]:
+        return np.ascontiguousarray(self.read(rows), self.attribute.dtype)
 
 
 class LasPoints:
@@ -102,14 +105,12 @@ class LasPoints:
         positions = np.empty((len(rows), 3), np.float64)
         columns = np.ascontiguousarray(rows).view(np.uint8).reshape(len(rows), rows.itemsize)
         kernels.place(columns, self._scales, self._offsets, positions)
-        values: dict[str, npt.NDArray[Any]] = {}
+        values: dict[str, Callable[[], npt.NDArray[Any]]] = {}
         if self._has_colours:
-            channels = np.empty((len(rows), 3), "<u2")
-            colours.from_16_bits((rows[name] for name in _CHANNELS), channels, narrow=narrow)
-            values[RGB.name] = channels
+            values[RGB.name] = partial(colours.from_16_bits, [rows[name] for name in _CHANNELS], narrow=narrow)
         for column in self._columns:
-            values[column.attribute.name] = np.ascontiguousarray(column.read(rows), column.attribute.dtype)
-        return Block(positions, values)
+            values[column.attribute.name] = partial(column.values, rows)
+        return Block(positions, Decoded(values))
 
     def _has_narrow_colours(self) -> bool:
         """Whether 16 bits hold 8-bit colours: a look at all of them, up to the first that is of more."""

@@ -5,7 +5,7 @@ Our own few lines, because the well-kept library for PLY (plyfile) is under the 
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from pointcloud_potree.inputs import colours
 from pointcloud_potree.inputs.attributes import RGB, decodable, free_name
 from pointcloud_potree.inputs.failure import UnreadablePointsError, cut_short
-from pointcloud_potree.points import BLOCK_POINTS, Block, PointAttribute, Portion
+from pointcloud_potree.points import BLOCK_POINTS, Block, Decoded, PointAttribute, Portion
 
 _TYPES: Final = {
     "char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1",
@@ -115,20 +115,12 @@ class PlyPoints:
         positions = np.empty((len(rows), 3), np.float64)
         for axis, name in enumerate("xyz"):
             positions[:, axis] = rows[name]
-        values: dict[str, npt.NDArray[Any]] = {}
+        values: dict[str, Callable[[], npt.NDArray[Any]]] = {}
         if self._colours:
-            channels = np.empty((len(rows), 3), "<u2")
-            columns = [rows[name] for name in self._colours]
-            if columns[0].dtype.itemsize == 1:
-                colours.from_8_bits(columns, channels)
-            elif columns[0].dtype.kind == "f":
-                colours.from_floats(columns, channels)
-            else:
-                colours.from_16_bits(columns, channels, narrow=narrow)
-            values[RGB.name] = channels
+            values[RGB.name] = partial(_channels, [rows[name] for name in self._colours], narrow=narrow)
         for name, attribute in self._scalars.items():
-            values[attribute.name] = rows[name].astype(attribute.dtype)
-        return Block(positions, values)
+            values[attribute.name] = partial(rows[name].astype, attribute.dtype)
+        return Block(positions, Decoded(values))
 
     def _has_narrow_colours(self) -> bool:
         """Whether colours of 16 bits hold values of 8: a look at all of them, up to the first that is of more."""
@@ -171,6 +163,15 @@ class PlyPoints:
                 f"{len(self._vertices.fields)} numbers each ({error}): export it again"
             )
             raise UnreadablePointsError(msg) from error
+
+
+def _channels(columns: Sequence[npt.NDArray[Any]], *, narrow: bool) -> npt.NDArray[np.uint16]:
+    """Colours of any of the types that PLY files have them of."""
+    if columns[0].dtype.itemsize == 1:
+        return colours.from_8_bits(columns)
+    if columns[0].dtype.kind == "f":
+        return colours.from_floats(columns)
+    return colours.from_16_bits(columns, narrow=narrow)
 
 
 def _read_header(file: IO[bytes], path: Path) -> _Header:
