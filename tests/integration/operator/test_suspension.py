@@ -33,8 +33,12 @@ def test_a_suspended_job_goes_on_with_the_next_attempt(namespace: Namespace, kub
     assert phase(namespace, "ruin") == "Suspended"
     assert condition(namespace.job("ruin"), "Suspended")["status"] == "True"
     until(lambda: [job["metadata"]["name"].split("-")[1] for job in jobs(namespace)] == ["ingest"], "its Job to go")
-    (stopped,) = kubelet.pods(namespace, "ruin", StageName.RECONSTRUCT)
-    assert stopped["metadata"]["deletionGracePeriodSeconds"] == 30
+
+    def graces() -> list[int | None]:
+        stopped = kubelet.pods(namespace, "ruin", StageName.RECONSTRUCT)
+        return [pod["metadata"].get("deletionGracePeriodSeconds") for pod in stopped]
+
+    until(lambda: graces() == [30], "its pod, which is collected after its Job, to be stopped")
     ask(namespace, "ruin", suspend=False)
     pod = kubelet.bound(namespace, "ruin", StageName.RECONSTRUCT)
     assert pod["metadata"]["labels"][ATTEMPT_LABEL] == "2"
