@@ -12,8 +12,6 @@ PY := $(VENV)/bin/python
 READY := $(VENV)/complete
 export PYTHONPATH := operator:images/stage:images/ingest:images/colmap:images/potree:images/gateway:.
 export PYTHONUNBUFFERED := 1
-# Tests wait as often as they work, so that two processes of them make use of two cores.
-SIDE_BY_SIDE := --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 .PHONY: help
 help: ## List the targets
@@ -27,12 +25,13 @@ demo: $(READY) ## From photos to a URL: sets everything up, then runs one Pointc
 test: $(READY) ## Set everything up, then lint, unit, integration and end-to-end tests
 	@$(PY) -m tools.prepare
 	@$(MAKE) lint
-	@# First what takes the longest in a row.
-	@$(PY) -m pytest $(SIDE_BY_SIDE) tests/e2e tests/unit tests/integration $(PYTEST_ARGS)
+	@$(MAKE) unit
+	@$(PY) -m pytest tests/integration tests/e2e $(PYTEST_ARGS)
 
 .PHONY: unit
 unit: $(READY) ## Unit tests alone
-	@$(PY) -m pytest $(SIDE_BY_SIDE) tests/unit $(PYTEST_ARGS)
+	@# The others share clusters and wait for programs of many threads.
+	@$(PY) -m pytest --numprocesses 2 --dist loadfile tests/unit $(PYTEST_ARGS)
 
 .PHONY: fuzz
 fuzz: $(READY) ## Random lives of jobs, another seed each time (LIVES=20000: about 30 minutes of processor time)

@@ -51,6 +51,17 @@ _SAMPLES: Final = len(_WINDOW)
 """32: four vectors of AVX2, two of AVX-512."""
 _RIGHT: Final = np.array([column for column, _ in _WINDOW], np.float32)
 _DOWN: Final = np.array([row for _, row in _WINDOW], np.float32)
+_FROM_CORNER: Final = np.array([(RADIUS + row, RADIUS + column) for column, row in _WINDOW], np.uint32)
+"""(_SAMPLES, 2): rows and columns from the upper left corner of the window."""
+_FROM_HALF: Final = np.array(
+    [(RADIUS + (row - 1) // 2, RADIUS + (column - 1) // 2) for column, row in _WINDOW], np.uint32
+)
+"""The same in a window of half the width, of the upper left one of four pixels around each sample."""
+
+_WEIGHTS: Final = 0
+_CONTRAST: Final = 1
+_LEVELS: Final = _CONTRAST
+"""Rows of a window's numbers: what they are read into becomes the contrast."""
 
 _AGREED: Final = 2
 """Sources whose mean is a plane's cost."""
@@ -103,6 +114,8 @@ _REGIONS: Final = np.array(
     ]
 )
 """(8, 5, 2): steps in rows and columns to pixels of the other colour, in regions, of which the cheapest is tried."""
+_NEAR: Final = 4
+"""So many regions are around the pixel, the others beyond these."""
 
 
 class View(NamedTuple):
@@ -164,15 +177,18 @@ class Chances(NamedTuple):
     seed: int
     disagreement: np.float32
     """What a pixel of disagreement in depth costs."""
+    far: bool
+    """Whether planes are also tried of pixels that are not around, which is how they spread while few are right."""
 
 
 class _Scratch(NamedTuple):
     """What is worked out for the pixel at hand."""
 
-    weights: FloatArray
-    """(_SAMPLES,), their sum is 1."""
-    contrast: FloatArray
-    """(_SAMPLES,): the weighted differences from the mean."""
+    window: FloatArray
+    """(2, _SAMPLES): how much each sample of the window counts, 1 in sum; and its difference from the mean, times that.
+
+    One array: of two, compilers do not know that they are apart, and work on one number at a time.
+    """
     rays: FloatArray
     """(S, 3): where the pixel at an infinite depth lies in each source, homogeneous."""
     order: npt.NDArray[np.int64]
@@ -211,8 +227,7 @@ class _Plane(NamedTuple):
 def _scratch(sources: Any) -> Any:
     count = sources.start.shape[0]
     return _Scratch(
-        np.empty(_SAMPLES, np.float32),
-        np.empty(_SAMPLES, np.float32),
+        np.empty((2, _SAMPLES), np.float32),
         np.empty((count, 3), np.float32),
         np.arange(count),
         np.empty((_REGIONS.shape[0], 2), np.float32),
@@ -244,25 +259,27 @@ def _spread(dice: Any) -> Any:
 
 
 @inner
-def _sample(grey: Any, row: int, column: int, contrast: Any) -> None:
+def _sample(grey: Any, row: int, column: int, window: Any) -> None:
     """Read a pixel's window."""
+    upper, left = np.uint32(row), np.uint32(column)
     for k in range(_SAMPLES):
-        contrast[k] = _F(grey[row + RADIUS + int(_DOWN[k]), column + RADIUS + int(_RIGHT[k])])
+        # Unsigned, as in `_moments`.
+        window[_LEVELS, k] = _F(grey[upper + _FROM_CORNER[k, 0], left + _FROM_CORNER[k, 1]])
 
 
 @inner
-def _sample_half(grey: Any, row: int, column: int, contrast: Any) -> None:
+def _sample_half(grey: Any, row: int, column: int, window: Any) -> None:
     """Read a window of half the width, whose samples lie in the middle between four pixels."""
+    one = np.uint32(1)
     for k in range(_SAMPLES):
-        r, c = row + RADIUS + (int(_DOWN[k]) - 1) // 2, column + RADIUS + (int(_RIGHT[k]) - 1) // 2
-        total = (
-            np.int32(grey[r, c]) + np.int32(grey[r, c + 1]) + np.int32(grey[r + 1, c]) + np.int32(grey[r + 1, c + 1])
-        )
-        contrast[k] = _F(total) * _F(0.25)
+        r, c = np.uint32(row) + _FROM_HALF[k, 0], np.uint32(column) + _FROM_HALF[k, 1]
+        total = np.int32(grey[r, c]) + np.int32(grey[r, c + one])
+        total += np.int32(grey[r + one, c]) + np.int32(grey[r + one, c + one])
+        window[_LEVELS, k] = _F(total) * _F(0.25)
 
 
 @inner
-def _weigh(middle: Any, scale: Any, weights: Any, contrast: Any) -> Any:
+def _weigh(middle: Any, scale: Any, window: Any) -> Any:
     """Turn a window's grey levels into the weighted differences from their mean, and fill in the weights.
 
     Gives the variance.
@@ -270,21 +287,21 @@ def _weigh(middle: Any, scale: Any, weights: Any, contrast: Any) -> Any:
     total, mean = _F(0.0), _F(0.0)
     away, grey = _AWAY * scale * scale, _GREY / scale
     for k in range(_SAMPLES):
-        level = contrast[k]
+        level = window[_LEVELS, k]
         differs = (level - middle) * grey
         # Squared, or a sample across an edge added as much to the variance, however much it differed.
         unlike = (_F(1.0) + differs * differs) * (_F(1.0) + differs * differs)
         weight = _F(1.0) / (unlike + away * (_RIGHT[k] * _RIGHT[k] + _DOWN[k] * _DOWN[k]))
-        weights[k] = weight
+        window[_WEIGHTS, k] = weight
         total += weight
         mean += weight * level
-    mean /= total
+    share = _F(1.0) / total
+    mean *= share
     variance = _F(0.0)
     for k in range(_SAMPLES):
-        weights[k] /= total
-        differs = contrast[k] - mean
-        contrast[k] = weights[k] * differs
-        variance += contrast[k] * differs
+        weight, differs = window[_WEIGHTS, k] * share, window[_LEVELS, k] - mean
+        window[_WEIGHTS, k], window[_CONTRAST, k] = weight, weight * differs
+        variance += weight * differs * differs
     return variance
 
 
@@ -293,7 +310,7 @@ def _look(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
     view: Any, sources: Any, chances: Any, row: int, column: int, scratch: Any
 ) -> Any:
     """Work out what all planes of a pixel are compared by."""
-    _sample(view.grey, row, column, scratch.contrast)
+    _sample(view.grey, row, column, scratch.window)
     return _prepare(view, sources, chances, row, column, _WHOLE, scratch)
 
 
@@ -302,7 +319,7 @@ def _look_closely(  # noqa: PLR0913, PLR0917 - numba has no keyword-only argumen
     view: Any, sources: Any, chances: Any, row: int, column: int, scratch: Any
 ) -> Any:
     """The same for a window of half the width."""
-    _sample_half(view.grey, row, column, scratch.contrast)
+    _sample_half(view.grey, row, column, scratch.window)
     return _prepare(view, sources, chances, row, column, _HALF, scratch)
 
 
@@ -317,13 +334,13 @@ def _prepare(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
             onto = sources.onto[j, axis]
             scratch.rays[j, axis] = onto[0] * u + onto[1] * v + onto[2]
     middle = _F(view.grey[row + RADIUS, column + RADIUS])
-    variance = _weigh(middle, scale, scratch.weights, scratch.contrast)
+    variance = _weigh(middle, scale, scratch.window)
     return _Place(row, column, max(variance, _FLAT), chances.disagreement, scale)
 
 
 @inner
 def _moments(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
-    pixels: Any, width: Any, x: Any, y: Any, xx: Any, xy: Any, yx: Any, yy: Any, weights: Any, contrast: Any
+    pixels: Any, width: Any, x: Any, y: Any, xx: Any, xy: Any, yx: Any, yy: Any, window: Any
 ) -> Any:
     """Sample a source where the window lies in it; give the weighted mean, mean square, and product with the view.
 
@@ -346,10 +363,10 @@ def _moments(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
         above = a + right * (b - a)
         below = c + right * (d - c)
         grey = above + down * (below - above) - _F(128.0)
-        weighted = weights[k] * grey
+        weighted = window[_WEIGHTS, k] * grey
         mean += weighted
         square += weighted * grey
-        product += contrast[k] * grey
+        product += window[_CONTRAST, k] * grey
     return mean, square, product
 
 
@@ -389,7 +406,7 @@ def _cost_in(sources: Any, j: int, place: Any, plane: Any, scratch: Any) -> Any:
     if not inside or wide > _WIDEST or high > _WIDEST:
         return UNSEEN
     pixels = sources.pixels[sources.start[j] :]
-    mean, square, product = _moments(pixels, width, x, y, xx, xy, yx, yy, scratch.weights, scratch.contrast)
+    mean, square, product = _moments(pixels, width, x, y, xx, xy, yx, yy, scratch.window)
     variance = square - mean * mean
     if variance < _FLAT:
         return UNSEEN
@@ -562,10 +579,16 @@ def _try(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
 def _cheapest(cost: Any, row: int, column: int, region: int) -> Any:
     """The pixel of a region that has the cheapest plane; a row of -1 when the region lies outside."""
     least, at_row, at_column = _NEVER, -1, -1
+    height, width = np.uint64(cost.shape[0]), np.uint64(cost.shape[1])
     for k in range(_REGIONS.shape[1]):
+        # Unsigned, one comparison tells whether it lies inside. Choices instead of branches: none could be foreseen.
         r, c = row + _REGIONS[region, k, 0], column + _REGIONS[region, k, 1]
-        if 0 <= r < cost.shape[0] and 0 <= c < cost.shape[1] and cost[r, c] < least:
-            least, at_row, at_column = cost[r, c], r, c
+        if np.uint64(r) < height and np.uint64(c) < width:
+            there = cost[np.uint64(r), np.uint64(c)]
+            cheaper = there < least
+            least = there if cheaper else least
+            at_row = r if cheaper else at_row
+            at_column = c if cheaper else at_column
     return at_row, at_column
 
 
@@ -573,7 +596,7 @@ def _cheapest(cost: Any, row: int, column: int, region: int) -> Any:
 def _propagate(sources: Any, state: Any, chances: Any, place: Any, scratch: Any) -> None:
     same = _SAME * chances.pixel
     tried = 0
-    for region in range(_REGIONS.shape[0]):
+    for region in range(_REGIONS.shape[0] if chances.far else _NEAR):
         row, column = _cheapest(state.cost, place.row, place.column, region)
         if row < 0:
             continue
@@ -666,22 +689,20 @@ def _take_over(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
 @compiled
 def find_texture(view: Any, texture: Any, first: int, end: int) -> None:
     """Write what a pixel's window is worth: uint8 (H, W), TEXTURED also where nothing is wanted."""
-    _find_texture(view, texture, first, end, np.empty(_SAMPLES, np.float32), np.empty(_SAMPLES, np.float32))
+    _find_texture(view, texture, first, end, np.empty((2, _SAMPLES), np.float32))
 
 
 @inner
-def _find_texture(  # noqa: PLR0913, PLR0917 - numba has no keyword-only arguments
-    view: Any, texture: Any, first: int, end: int, weights: Any, contrast: Any
-) -> None:
+def _find_texture(view: Any, texture: Any, first: int, end: int, window: Any) -> None:
     for row in range(first, end):
         for column in range(texture.shape[1]):
             if view.wanted[row, column] == 0:
                 texture[row, column] = TEXTURED
                 continue
             middle = _F(view.grey[row + RADIUS, column + RADIUS])
-            _sample(view.grey, row, column, contrast)
-            own = _own_variance(middle, contrast)
-            variance = _weigh(middle, _WHOLE, weights, contrast)
+            _sample(view.grey, row, column, window)
+            own = _own_variance(middle, window)
+            variance = _weigh(middle, _WHOLE, window)
             if variance < _WEAKEST:
                 texture[row, column] = WEAK
             elif own < _OWN:
@@ -691,13 +712,13 @@ def _find_texture(  # noqa: PLR0913, PLR0917 - numba has no keyword-only argumen
 
 
 @inner
-def _own_variance(middle: Any, levels: Any) -> Any:
+def _own_variance(middle: Any, window: Any) -> Any:
     """The variance of those of a window's grey levels that are like the middle's."""
     count, total, square = _F(0.0), _F(0.0), _F(0.0)
     for k in range(_SAMPLES):
-        differs = levels[k] - middle
-        if abs(differs) <= _ALIKE:
-            count += _F(1.0)
-            total += differs
-            square += differs * differs
+        differs = window[_LEVELS, k] - middle
+        alike = _F(1.0) if abs(differs) <= _ALIKE else _F(0.0)
+        count += alike
+        total += alike * differs
+        square += alike * differs * differs
     return (square - total * total / count) / count if count >= _TOO_FEW else _OWN

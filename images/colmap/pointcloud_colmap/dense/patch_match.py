@@ -151,6 +151,7 @@ def photometric(work: Work, view: DenseView) -> None:
                     tilt=np.float32((0.5 if first else 0.2) * 0.6**turn),
                     tries=recipe.refinements[place],
                     seed=chances.seed + 1 + turn,
+                    far=True,
                 ),
             )
     if state is None:
@@ -230,6 +231,7 @@ def _chances(view: DenseView, comparison: Comparison, *, stage: int, tries: int)
         tries=tries,
         seed=zlib.crc32(f"{stage} {view.name}".encode()),
         disagreement=np.float32(0),
+        far=False,
     )
 
 

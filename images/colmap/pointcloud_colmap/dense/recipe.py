@@ -32,9 +32,10 @@ class Recipe:
     """Connected pieces of fewer pixels are removed."""
 
 
+_THOROUGH: Final = Recipe(iterations=(5, 3, 2), refinements=(4, 3, 3))
 RECIPES: Final[Mapping[Quality, Recipe]] = {
-    Quality.LOW: Recipe(),
+    Quality.LOW: Recipe(refinements=(3, 2, 1), geometric_refinements=2),
     Quality.MEDIUM: Recipe(),
-    Quality.HIGH: Recipe(iterations=(5, 3, 2), refinements=(4, 3, 3)),
-    Quality.EXTREME: Recipe(iterations=(5, 3, 2), refinements=(4, 3, 3)),
+    Quality.HIGH: _THOROUGH,
+    Quality.EXTREME: _THOROUGH,
 }
